@@ -1,0 +1,5 @@
+//! The command `provisor`.
+
+fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}
