@@ -11,4 +11,5 @@
 pub mod clock;
 pub mod diagnostic;
 pub mod id;
+pub mod manifest;
 pub mod secret;

@@ -3,6 +3,8 @@
 //! A [`Secret`] has no `Display`, no `Serialize`, a `Debug` that says nothing, and is zeroed when dropped. Its only
 //! door is [`Secret::expose`]: to review what touches secrets, search for that word.
 
+pub mod reference;
+
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
