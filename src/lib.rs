@@ -12,4 +12,5 @@ pub mod clock;
 pub mod diagnostic;
 pub mod id;
 pub mod manifest;
+pub mod reconcile;
 pub mod secret;

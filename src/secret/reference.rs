@@ -154,6 +154,7 @@ impl fmt::Display for SecretRef {
 
 /// An object with exactly one of `properties`: flat, so that it is structural in Kubernetes' sense, where serde's
 /// own `oneOf` would not be.
+#[expect(clippy::needless_pass_by_value, reason = "the macro takes it")]
 fn exactly_one(description: &str, properties: serde_json::Value) -> Schema {
     json_schema!({
         "description": description,

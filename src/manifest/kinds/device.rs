@@ -140,7 +140,6 @@ fn default_lifespan() -> Span {
     DEFAULT_TOKEN_LIFESPAN
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_default_lifespan(lifespan: &Span) -> bool {
     *lifespan == DEFAULT_TOKEN_LIFESPAN
 }

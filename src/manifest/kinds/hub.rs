@@ -121,7 +121,6 @@ fn default_key_life() -> Span {
     DEFAULT_KEY_LIFE
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_default_key_life(life: &Span) -> bool {
     *life == DEFAULT_KEY_LIFE
 }
