@@ -1,3 +1,10 @@
 //! The engine: observe, compare, plan, apply, verify; it knows no system and no manifest kind by name.
 
+pub mod decide;
+pub mod engine;
+pub mod lock;
+pub mod options;
+pub mod ownership;
 pub mod plan;
+pub mod provider;
+pub mod session;

@@ -1,0 +1,293 @@
+//! Deciding: from what is declared and what is there to what happens. Pure; the whole policy of ownership, adoption,
+//! renaming and pruning stands here, once for every provider.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::options::Options;
+use super::ownership::Mark;
+use super::plan::{Action, Change, FieldChange};
+use super::provider::{Comparison, Provider, Seen, Wanted};
+use crate::diagnostic::Problem;
+use crate::id::ResourceId;
+use crate::manifest::kinds::common::{Adopt, DeletionPolicy};
+
+/// What the executor does about a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Nothing is written.
+    Nothing,
+    /// The object is made.
+    Create,
+    /// Fields and mark are written.
+    Update,
+    /// The object is removed.
+    Delete,
+    /// The object is switched off and keeps our mark.
+    Disable,
+    /// Our mark is removed and the object stays.
+    Unmark,
+}
+
+/// A change with what the executor needs to carry it out.
+#[derive(Debug)]
+pub struct Planned {
+    /// The change as the plan shows it.
+    pub change: Change,
+    /// What is done about it.
+    pub operation: Operation,
+    /// Index of the want; none for an orphan.
+    pub want: Option<usize>,
+    /// Index of the object; none where it is to be made.
+    pub seen: Option<usize>,
+}
+
+/// What is known beside one target: every declared resource, and the options.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Context<'a> {
+    pub(crate) target: &'a str,
+    pub(crate) declared: &'a BTreeSet<ResourceId>,
+    pub(crate) options: &'a Options,
+}
+
+/// Decides what happens to every want and every orphan of one target.
+pub(crate) fn decide<P: Provider>(
+    provider: &P,
+    wants: &[Wanted<P::Want>],
+    seen: &[Seen<P::Have>],
+    context: Context<'_>,
+) -> Vec<Planned> {
+    let index = Index::new(seen, &context.options.owner);
+    let mut claimed = HashSet::new();
+    let mut planned: Vec<Planned> = wants
+        .iter()
+        .enumerate()
+        .map(|(number, want)| {
+            let found = index.find(want, provider.may_rename());
+            claimed.extend(found);
+            Planned { want: Some(number), ..decide_want(provider, want, found.map(|at| (at, &seen[at])), context) }
+        })
+        .collect();
+    let mut orphans: Vec<Planned> = seen
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| !claimed.contains(at))
+        .filter_map(|(at, object)| decide_orphan(at, object, context))
+        .collect();
+    orphans.sort_by(|a, b| a.change.resource.cmp(&b.change.resource));
+    planned.extend(orphans);
+    planned
+}
+
+/// Objects by key, and ours by the resource that means them.
+struct Index<'a> {
+    by_key: HashMap<&'a str, usize>,
+    ours: HashMap<&'a ResourceId, usize>,
+}
+
+impl<'a> Index<'a> {
+    fn new<H>(seen: &'a [Seen<H>], owner: &str) -> Self {
+        let by_key = seen.iter().enumerate().map(|(at, object)| (object.key.as_str(), at)).collect();
+        let mut ours = HashMap::new();
+        for (at, object) in seen.iter().enumerate() {
+            if let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == owner) {
+                ours.entry(&mark.resource).or_insert(at);
+            }
+        }
+        Self { by_key, ours }
+    }
+
+    /// The object that a want means: by its key, else by our mark.
+    fn find<W>(&self, want: &Wanted<W>, may_rename: bool) -> Option<usize> {
+        match &want.key {
+            Some(key) => {
+                let by_mark = || may_rename.then(|| self.ours.get(&want.id).copied()).flatten();
+                self.by_key.get(key.as_str()).copied().or_else(by_mark)
+            }
+            None => self.ours.get(&want.id).copied(),
+        }
+    }
+}
+
+fn decide_want<P: Provider>(
+    provider: &P,
+    want: &Wanted<P::Want>,
+    found: Option<(usize, &Seen<P::Have>)>,
+    context: Context<'_>,
+) -> Planned {
+    let mut change = Change::new(want.id.clone(), Some(context.target.to_owned()), Action::None);
+    change.warnings.clone_from(&want.warnings);
+    change.revision = found.map(|(_, object)| object.revision.clone());
+    let plan = |change: Change, operation| Planned { change, operation, want: None, seen: found.map(|(at, _)| at) };
+    if want.lifecycle.suspend {
+        change.message = Some("suspended: neither compared nor changed".to_owned());
+        return plan(change, Operation::Nothing);
+    }
+    if let Err(problem) = &want.want {
+        change.action = Action::Unknown;
+        change.error = Some(problem.clone());
+        return plan(change, Operation::Nothing);
+    }
+    let mut comparison = provider.compare(want, found.map(|(_, object)| object));
+    let verdict = match found {
+        None => Ok(Action::Create),
+        Some((_, object)) => owned_as(want, object, &mut comparison, context),
+    };
+    change.warnings.append(&mut comparison.warnings);
+    change.message = comparison.message.take();
+    change.error = comparison.conflict.take();
+    let (action, operation) = match verdict {
+        Err(problem) => {
+            change.error = Some(problem);
+            (Action::Conflict, Operation::Nothing)
+        }
+        Ok(_) if change.error.is_some() => (Action::Conflict, Operation::Nothing),
+        Ok(Action::Create) => (Action::Create, Operation::Create),
+        Ok(Action::Adopt) => (Action::Adopt, Operation::Update),
+        Ok(_) if comparison.writes() => (Action::Update, Operation::Update),
+        Ok(_) => (Action::None, Operation::Nothing),
+    };
+    if change.error.is_none() {
+        change.error = comparison.failure.take();
+    }
+    change.action = action;
+    change.writes = operation != Operation::Nothing;
+    change.fields = comparison.fields;
+    plan(change, operation)
+}
+
+/// Whether the object may be changed for the want: `Update` where it is ours, `Adopt` where it is nobody's and may be
+/// taken over. Adds the fields of the mark that differ.
+fn owned_as<W, H>(
+    want: &Wanted<W>,
+    object: &Seen<H>,
+    comparison: &mut Comparison,
+    context: Context<'_>,
+) -> Result<Action, Problem> {
+    let Some(mark) = &object.mark else { return adopt(want, object, comparison, context) };
+    if mark.owner != context.options.owner {
+        let message = format!("`{}` is managed by owner `{}` as `{}`", object.key, mark.owner, mark.resource);
+        let hint = format!("run with `--owner {}`, or have that owner give it up first", mark.owner);
+        return Err(Problem::new("provisor::plan::conflict", message).with_hint(hint));
+    }
+    if mark.resource != want.id {
+        if context.declared.contains(&mark.resource) {
+            let message = format!("`{}` is marked as `{}`, which is declared too", object.key, mark.resource);
+            let hint = "two manifests mean one object: rename one thing at a time";
+            return Err(Problem::new("provisor::plan::conflict", message).with_hint(hint));
+        }
+        if mark.resource.kind != want.id.kind {
+            let (before, after) = (mark.resource.kind.clone(), want.id.kind.clone());
+            comparison.fields.insert(0, FieldChange::plain("kind", before, after));
+        }
+        if mark.resource.name != want.id.name {
+            let (before, after) = (mark.resource.name.clone(), want.id.name.clone());
+            comparison.fields.insert(0, FieldChange::plain("metadata.name", before, after));
+        }
+    }
+    mark_fields(want, mark, comparison);
+    Ok(Action::Update)
+}
+
+fn mark_fields<W>(want: &Wanted<W>, mark: &Mark, comparison: &mut Comparison) {
+    let name = |policy: DeletionPolicy| format!("{policy:?}");
+    if mark.applied.deletion_policy != want.lifecycle.deletion_policy {
+        let (before, after) = (name(mark.applied.deletion_policy), name(want.lifecycle.deletion_policy));
+        comparison.fields.push(FieldChange::plain("lifecycle.deletionPolicy", before, after));
+    }
+    if mark.applied.prevent_destroy != want.lifecycle.prevent_destroy {
+        let (before, after) = (mark.applied.prevent_destroy, want.lifecycle.prevent_destroy);
+        comparison.fields.push(FieldChange::plain("lifecycle.preventDestroy", before, after));
+    }
+}
+
+fn adopt<W, H>(
+    want: &Wanted<W>,
+    object: &Seen<H>,
+    comparison: &Comparison,
+    context: Context<'_>,
+) -> Result<Action, Problem> {
+    let allowed = context.options.adopt
+        || match want.lifecycle.adopt {
+            Adopt::Always => true,
+            Adopt::IfIdentical => !comparison.writes(),
+            Adopt::Never => false,
+        };
+    if allowed {
+        return Ok(Action::Adopt);
+    }
+    let differing: Vec<&str> = comparison.fields.iter().filter(|f| f.is_write()).map(|f| f.path.as_str()).collect();
+    let message = match differing.as_slice() {
+        [] => format!("`{}` exists already and nobody owns it; it is as declared", object.key),
+        paths => {
+            let shown = paths.iter().take(8).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+            let more = paths.len().saturating_sub(8);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!("`{}` exists already and nobody owns it; adoption would change {shown}{more}", object.key)
+        }
+    };
+    let hint = "take it over with `--adopt`, or with `lifecycle: {adopt: always}` in the manifest";
+    Err(Problem::new("provisor::plan::conflict", message).with_hint(hint))
+}
+
+fn decide_orphan<H>(at: usize, object: &Seen<H>, context: Context<'_>) -> Option<Planned> {
+    let mark = object.mark.as_ref().filter(|mark| mark.owner == context.options.owner)?;
+    if !context.options.selects(&mark.resource) {
+        return None;
+    }
+    let mut change = Change::new(mark.resource.clone(), Some(context.target.to_owned()), Action::Orphan);
+    change.revision = Some(object.revision.clone());
+    let plan = |change, operation| Some(Planned { change, operation, want: None, seen: Some(at) });
+    if context.declared.contains(&mark.resource) {
+        // A copy of an object of ours carries our mark, too. Somebody made it; it is not ours to delete.
+        change.message = Some(format!("`{}` carries the mark of a resource that means another object", object.key));
+        return plan(change, Operation::Nothing);
+    }
+    if let Some(settled) = &object.settled {
+        change.message = Some(settled.clone());
+        return plan(change, Operation::Nothing);
+    }
+    let policy = mark.applied.deletion_policy;
+    if !context.options.prune {
+        let end = if mark.applied.prevent_destroy {
+            "`preventDestroy` keeps it"
+        } else {
+            match policy {
+                DeletionPolicy::Delete => "`--prune` deletes it",
+                DeletionPolicy::Disable => "`--prune` disables it",
+                DeletionPolicy::Orphan => "`--prune` removes our mark and leaves it",
+            }
+        };
+        change.message = Some(format!("no manifest declares `{}` any more; {end}", object.key));
+        return plan(change, Operation::Nothing);
+    }
+    if mark.applied.prevent_destroy {
+        let message = format!("`{}` is protected by `preventDestroy`", object.key);
+        let hint = "declare it again with `preventDestroy: false` and apply, then prune";
+        change.error = Some(Problem::new("provisor::plan::protected", message).with_hint(hint));
+        return plan(change, Operation::Nothing);
+    }
+    let (action, operation, message) = match policy {
+        DeletionPolicy::Delete => (Action::Delete, Operation::Delete, None),
+        DeletionPolicy::Disable => (Action::Delete, Operation::Disable, Some("switched off and kept")),
+        DeletionPolicy::Orphan => (Action::Orphan, Operation::Unmark, Some("our mark is removed, the object stays")),
+    };
+    change.action = action;
+    change.message = message.map(str::to_owned);
+    change.writes = true;
+    plan(change, operation)
+}
+
+/// Refuses every delete of the run where there are more than `limit`.
+pub(crate) fn refuse_excess(deletes: Vec<&mut Planned>, limit: usize, owned: usize) {
+    let count = deletes.len();
+    if count <= limit {
+        return;
+    }
+    for planned in deletes {
+        let message = format!("pruning would remove {count} of {owned} owned objects, and at most {limit} may be");
+        let hint = format!("look at the list; if it is what you want, run with `--max-delete {count}`");
+        planned.change.error = Some(Problem::new("provisor::plan::too_many_deletes", message).with_hint(hint));
+        planned.change.writes = false;
+        planned.operation = Operation::Nothing;
+    }
+}
