@@ -56,7 +56,7 @@ pub(crate) fn decide<P: Provider>(
     seen: &[Seen<P::Have>],
     context: Context<'_>,
 ) -> Vec<Planned> {
-    let index = Index::new(seen, &context.options.owner);
+    let index = Index::new(wants, seen, &context.options.owner);
     let mut claimed = HashSet::new();
     let mut planned: Vec<Planned> = wants
         .iter()
@@ -64,7 +64,8 @@ pub(crate) fn decide<P: Provider>(
         .map(|(number, want)| {
             let found = index.find(want, provider.may_rename());
             claimed.extend(found);
-            Planned { want: Some(number), ..decide_want(provider, want, found.map(|at| (at, &seen[at])), context) }
+            let found = found.map(|at| Found { at, object: &seen[at], is_copy: index.is_copy(at, &seen[at]) });
+            Planned { want: Some(number), ..decide_want(provider, want, found, context) }
         })
         .collect();
     let mut orphans: Vec<Planned> = seen
@@ -78,46 +79,64 @@ pub(crate) fn decide<P: Provider>(
     planned
 }
 
-/// Objects by key, and ours by the resource that means them.
+/// Objects by key, ours by the resource that means them, and what the wants mean by key.
 struct Index<'a> {
     by_key: HashMap<&'a str, usize>,
     ours: HashMap<&'a ResourceId, usize>,
+    key_of: HashMap<&'a ResourceId, &'a str>,
+    /// Objects that some want means by their key.
+    meant: HashSet<usize>,
+    owner: &'a str,
+}
+
+/// The object that a want means.
+struct Found<'a, H> {
+    at: usize,
+    object: &'a Seen<H>,
+    is_copy: bool,
 }
 
 impl<'a> Index<'a> {
-    fn new<H>(seen: &'a [Seen<H>], owner: &str) -> Self {
-        let by_key = seen.iter().enumerate().map(|(at, object)| (object.key.as_str(), at)).collect();
+    fn new<W, H>(wants: &'a [Wanted<W>], seen: &'a [Seen<H>], owner: &'a str) -> Self {
+        let by_key: HashMap<&str, usize> =
+            seen.iter().enumerate().map(|(at, object)| (object.key.as_str(), at)).collect();
         let mut ours = HashMap::new();
         for (at, object) in seen.iter().enumerate() {
             if let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == owner) {
                 ours.entry(&mark.resource).or_insert(at);
             }
         }
-        Self { by_key, ours }
+        let key_of: HashMap<_, _> = wants.iter().filter_map(|want| Some((&want.id, want.key.as_deref()?))).collect();
+        let meant = key_of.values().filter_map(|key| by_key.get(key).copied()).collect();
+        Self { by_key, ours, key_of, meant, owner }
     }
 
-    /// The object that a want means: by its key, else by our mark.
+    /// The object that a want means: by its key; else by our mark, where no other want means that object by key.
     fn find<W>(&self, want: &Wanted<W>, may_rename: bool) -> Option<usize> {
-        match &want.key {
-            Some(key) => {
-                let by_mark = || may_rename.then(|| self.ours.get(&want.id).copied()).flatten();
-                self.by_key.get(key.as_str()).copied().or_else(by_mark)
-            }
-            None => self.ours.get(&want.id).copied(),
-        }
+        let by_key = want.key.as_ref().and_then(|key| self.by_key.get(key.as_str()).copied());
+        let by_mark = || self.ours.get(&want.id).copied().filter(|at| !self.meant.contains(at));
+        by_key.or_else(|| if want.key.is_none() || may_rename { by_mark() } else { None })
+    }
+
+    /// Whether our mark on the object is a copy: the resource that it names means another object, which carries it, too.
+    fn is_copy<H>(&self, at: usize, object: &Seen<H>) -> bool {
+        let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == self.owner) else { return false };
+        let Some(original) = self.key_of.get(&mark.resource).and_then(|key| self.by_key.get(key)) else { return false };
+        *original != at && self.ours.get(&mark.resource) == Some(original)
     }
 }
 
 fn decide_want<P: Provider>(
     provider: &P,
     want: &Wanted<P::Want>,
-    found: Option<(usize, &Seen<P::Have>)>,
+    found: Option<Found<'_, P::Have>>,
     context: Context<'_>,
 ) -> Planned {
     let mut change = Change::new(want.id.clone(), Some(context.target.to_owned()), Action::None);
     change.warnings.clone_from(&want.warnings);
-    change.revision = found.map(|(_, object)| object.revision.clone());
-    let plan = |change: Change, operation| Planned { change, operation, want: None, seen: found.map(|(at, _)| at) };
+    let found = found.as_ref();
+    change.revision = found.map(|found| found.object.revision.clone());
+    let plan = |change: Change, operation| Planned { change, operation, want: None, seen: found.map(|found| found.at) };
     if want.lifecycle.suspend {
         change.message = Some("suspended: neither compared nor changed".to_owned());
         return plan(change, Operation::Nothing);
@@ -127,10 +146,10 @@ fn decide_want<P: Provider>(
         change.error = Some(problem.clone());
         return plan(change, Operation::Nothing);
     }
-    let mut comparison = provider.compare(want, found.map(|(_, object)| object));
+    let mut comparison = provider.compare(want, found.map(|found| found.object));
     let verdict = match found {
         None => Ok(Action::Create),
-        Some((_, object)) => owned_as(want, object, &mut comparison, context),
+        Some(found) => owned_as(want, found, &mut comparison, context),
     };
     change.warnings.append(&mut comparison.warnings);
     change.message = comparison.message.take();
@@ -159,22 +178,20 @@ fn decide_want<P: Provider>(
 /// taken over. Adds the fields of the mark that differ.
 fn owned_as<W, H>(
     want: &Wanted<W>,
-    object: &Seen<H>,
+    found: &Found<'_, H>,
     comparison: &mut Comparison,
     context: Context<'_>,
 ) -> Result<Action, Problem> {
-    let Some(mark) = &object.mark else { return adopt(want, object, comparison, context) };
+    let object = found.object;
+    let Some(mark) = object.mark.as_ref().filter(|_| !found.is_copy) else {
+        return adopt(want, object, comparison, context);
+    };
     if mark.owner != context.options.owner {
         let message = format!("`{}` is managed by owner `{}` as `{}`", object.key, mark.owner, mark.resource);
         let hint = format!("run with `--owner {}`, or have that owner give it up first", mark.owner);
         return Err(Problem::new("provisor::plan::conflict", message).with_hint(hint));
     }
     if mark.resource != want.id {
-        if context.declared.contains(&mark.resource) {
-            let message = format!("`{}` is marked as `{}`, which is declared too", object.key, mark.resource);
-            let hint = "two manifests mean one object: rename one thing at a time";
-            return Err(Problem::new("provisor::plan::conflict", message).with_hint(hint));
-        }
         if mark.resource.kind != want.id.kind {
             let (before, after) = (mark.resource.kind.clone(), want.id.kind.clone());
             comparison.fields.insert(0, FieldChange::plain("kind", before, after));
