@@ -10,7 +10,9 @@
 
 pub mod clock;
 pub mod diagnostic;
+pub mod hub;
 pub mod id;
 pub mod manifest;
+pub mod otpk;
 pub mod reconcile;
 pub mod secret;
