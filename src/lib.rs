@@ -10,6 +10,7 @@
 
 pub mod clock;
 pub mod diagnostic;
+pub mod http;
 pub mod id;
 pub mod manifest;
 pub mod reconcile;
