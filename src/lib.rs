@@ -12,6 +12,7 @@ pub mod clock;
 pub mod diagnostic;
 pub mod http;
 pub mod id;
+pub mod keycloak;
 pub mod manifest;
 pub mod reconcile;
 pub mod secret;
