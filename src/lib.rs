@@ -10,8 +10,10 @@
 
 pub mod clock;
 pub mod diagnostic;
+pub mod http;
 pub mod hub;
 pub mod id;
+pub mod keycloak;
 pub mod manifest;
 pub mod otpk;
 pub mod reconcile;
