@@ -38,8 +38,10 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a write may wait for those of its own process before it; ten thousand take under a minute.
 const QUEUE: Duration = Duration::from_mins(5);
 const READERS: u32 = 4;
-/// How often a reading is done again when the store changed under it.
-const READINGS: u32 = 20;
+/// How often a reading is done again when the store changed under it, or an opening when others open it too.
+const ATTEMPTS: u32 = 40;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// An open store.
 #[derive(Debug, Clone)]
@@ -65,7 +67,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
         let pool = || SqlitePoolOptions::new().acquire_timeout(QUEUE).idle_timeout(None).max_lifetime(None);
-        let mut first = options.connect().await.map_err(fail)?;
+        let mut first = connect(&options, path).await?;
         migrate(&mut first, path).await?;
         let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(fail)?;
         first.close().await.map_err(fail)?;
@@ -107,6 +109,19 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).disable_statement_logging()
 }
 
+/// The first connection. Two processes that turn a new file to WAL at once are refused without the busy handler
+/// being asked, so it is tried again here.
+async fn connect(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, Error> {
+    for _ in 0..ATTEMPTS {
+        match options.connect().await.map_err(Error::from) {
+            Err(Error::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(Error::Failed(source)) => return Err(Error::Open { path: path.to_owned(), source }),
+            connected => return connected,
+        }
+    }
+    Err(Error::Busy)
+}
+
 /// Brings the schema up to date, in one transaction: a store has a schema or it has none.
 async fn migrate(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
@@ -143,14 +158,15 @@ fn known() -> i64 {
 }
 
 async fn read_only<T: Default>(path: &Path, query: Query<'_, T>) -> Result<T, Error> {
-    for _ in 0..READINGS {
+    for _ in 0..ATTEMPTS {
         let before = Files::look(path)?;
         let Some(options) = before.options(path)? else { return Ok(T::default()) };
         let read = read_with(options, path, query).await;
-        if !before.alone() || Files::look(path)? == before {
+        // With SQLite's locks a success is a success; a failure may be a side file that went away under the reader.
+        if (read.is_ok() && !before.alone()) || Files::look(path)? == before {
             return read;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Busy)
 }
