@@ -435,6 +435,11 @@ async fn an_open_folder_is_closed_unless_it_is_somebody_elses() {
     assert_eq!(place.files().len(), 1);
     fs::remove_file(place.directory().join("main.yaml")).unwrap();
     place.open().await.close().await;
+    let database = place.directory().join("hub.db");
+    fs::set_permissions(&database, fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(place.directory(), open).unwrap();
+    place.open().await.close().await;
+    assert_eq!(fs::metadata(database).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(place.directory()).unwrap().permissions().mode() & 0o777, 0o700);
 }
 
@@ -566,6 +571,28 @@ async fn another_database_or_a_newer_one_is_left_alone() {
     }
 }
 
+/// The engine moves its work between threads.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_can_move_between_threads() {
+    let place = Place::new();
+    let hub = place.open().await;
+    let calls = async move {
+        let made = hub.create_farm(farm("North")).await.unwrap();
+        let id = hub.issue_key(key(made.id)).await.unwrap().key.id;
+        hub.mark_delivered(id).await.unwrap();
+        hub.set_key_mark(id, Some(mark("ProvisioningKey/a"))).await.unwrap();
+        hub.update_farm(made.id, FarmChange::default()).await.unwrap();
+        hub.revoke_key(id, "admin").await.unwrap();
+        hub.revoke_farm(made.id, "admin").await.unwrap();
+        let seen = (hub.list_farms().await.unwrap().len(), hub.list_keys().await.unwrap().len());
+        hub.close().await;
+        seen
+    };
+    assert_eq!(tokio::spawn(calls).await.unwrap(), (1, 1));
+    let reader = place.look().await;
+    tokio::spawn(async move { reader.list_keys().await.unwrap() }).await.unwrap();
+}
+
 /// OTPK-13: ten thousand farms and keys are two queries.
 #[tokio::test]
 async fn ten_thousand_rows_are_listed_at_once() {
@@ -594,6 +621,9 @@ async fn a_killed_hub_leaves_whole_changes() {
     for round in 0..6 {
         let mut hub = Other::start(&place, "the_hub_that_is_killed");
         std::thread::sleep(Duration::from_millis(60 + 70 * round));
+        while round == 5 && place.look().await.list_keys().await.unwrap().is_empty() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
         hub.kill();
         let seen = place.look().await.list_keys().await.unwrap();
         let hub = place.open().await;

@@ -45,7 +45,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 
 /// An open store.
 #[derive(Debug, Clone)]
-pub struct Store(Access);
+pub(in crate::hub) struct Store(Access);
 
 #[derive(Debug, Clone)]
 enum Access {
@@ -54,12 +54,12 @@ enum Access {
 }
 
 /// A statement to run on a reading connection; it may be run again.
-pub(super) type Query<'q, T> =
+pub(in crate::hub) type Query<'q, T> =
     &'q (dyn for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + Sync);
 
 impl Store {
     /// Opens the store in the file at `path`, which exists and may be empty, and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, Error> {
+    pub(in crate::hub) async fn open(path: &Path) -> Result<Self, Error> {
         let fail = |source| Error::Open { path: path.to_owned(), source };
         let options = options(path)
             .create_if_missing(false)
@@ -76,12 +76,12 @@ impl Store {
     }
 
     /// Reads the store in the file at `path` and writes nothing; a missing store is an empty one.
-    pub fn read_only(path: &Path) -> Self {
+    pub(in crate::hub) fn read_only(path: &Path) -> Self {
         Self(Access::Read { path: path.to_owned() })
     }
 
     /// Begins a write; nothing is changed unless it is committed. `None` where the store is open to be read.
-    pub async fn begin(&self) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
+    pub(in crate::hub) async fn begin(&self) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
         match &self.0 {
             Access::Write { writer, .. } => Ok(Some(writer.begin_with("BEGIN IMMEDIATE").await?)),
             Access::Read { .. } => Ok(None),
@@ -97,7 +97,7 @@ impl Store {
     }
 
     /// Ends what is under way and closes the file; the last process to close it removes the side files.
-    pub async fn close(&self) {
+    pub(in crate::hub) async fn close(&self) {
         if let Access::Write { writer, readers } = &self.0 {
             readers.close().await;
             writer.close().await;

@@ -1,7 +1,7 @@
 //! The printed card: what a farmer gets in the hand.
 //!
 //! An A6 page as SVG or PDF: whose farm it is, how long the key is good, the key as a QR code and as fourteen groups of
-//! real text, and what to do with it. Both forms draw the same [`layout::Sheet`], so they cannot differ. The bytes
+//! real text, and what to do with it. Both forms draw the same layout, so they cannot differ. The bytes
 //! are as secret as the key; writing them to a 0600 file is the caller's.
 
 mod font;
