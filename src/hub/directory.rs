@@ -7,7 +7,7 @@
 //! DIR/credentials/hub.pepper 0600   made where no pepper is given
 //! ```
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(super) fn prepare(directory: &Path) -> Result<(), Error> {
     let database = database(directory);
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&database) {
         Ok(_) => sync(directory),
-        Err(source) if source.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(source) if source.kind() == ErrorKind::AlreadyExists => restrict(&database, 0o600),
         Err(source) => Err(Error::File { action: "make the store", path: database, source }),
     }
 }
@@ -78,16 +78,20 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn private_folder(path: &Path) -> Result<(), Error> {
     let fail = |action| move |source| Error::File { action, path: path.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fail("make the folder"))?;
-    let metadata = fs::metadata(path).map_err(fail("read the folder"))?;
-    if metadata.mode() & OTHERS == 0 {
-        return Ok(());
-    }
-    if !is_ours(path).map_err(fail("read the folder"))? {
+    let mode = fs::metadata(path).map_err(fail("read the folder"))?.mode();
+    if mode & OTHERS != 0 && !is_ours(path).map_err(fail("read the folder"))? {
         return Err(Error::DirectoryShared(path.to_owned()));
     }
-    let mut permissions = metadata.permissions();
-    permissions.set_mode(0o700);
-    fs::set_permissions(path, permissions).map_err(fail("restrict the folder"))
+    restrict(path, 0o700)
+}
+
+/// Takes the rights of others on a file or folder, where they have any.
+fn restrict(path: &Path, mode: u32) -> Result<(), Error> {
+    let fail = |source| Error::File { action: "restrict", path: path.to_owned(), source };
+    if fs::metadata(path).map_err(fail)?.mode() & OTHERS == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(fail)
 }
 
 /// Whether a folder is empty, or a hub's already.

@@ -3,7 +3,7 @@
 //! Each change is one `BEGIN IMMEDIATE` transaction with its audit entries: it happened whole, or not at all, at
 //! whatever line the process dies. A dropped future rolls back. Argon2id runs before the transaction, never in it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -65,12 +65,10 @@ impl Hub {
             Mode::ReadWrite => {
                 directory::prepare(&directory)?;
                 let store = Store::open(&database).await?;
-                let pepper =
-                    match pepper.map_or_else(|| directory::read_pepper(&directory), |pepper| Ok(Some(pepper)))? {
-                        Some(pepper) => pepper,
-                        None if store.read(&peppers::any).await? => return Err(Error::PepperMissing(pepper_path)),
-                        None => directory::make_pepper(&directory)?,
-                    };
+                let pepper = match pepper {
+                    Some(pepper) => pepper,
+                    None => own_pepper(&store, &directory).await?,
+                };
                 let id = known_pepper(&store, &pepper, store::second(clock.now())).await?;
                 (store, Some((pepper, Some(id))))
             }
@@ -196,6 +194,19 @@ pub(super) enum Revoked {
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
+    }
+}
+
+/// The pepper that lies in the folder, made if the store has none yet.
+///
+/// A pepper's file is there before its row is, so the store is asked first: what another process does meanwhile cannot
+/// look like a loss.
+async fn own_pepper(store: &Store, folder: &Path) -> Result<Pepper, Error> {
+    let needed = store.read(&peppers::any).await?;
+    match directory::read_pepper(folder)? {
+        Some(pepper) => Ok(pepper),
+        None if needed => Err(Error::PepperMissing(directory::pepper(folder))),
+        None => directory::make_pepper(folder),
     }
 }
 

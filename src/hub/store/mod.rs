@@ -8,9 +8,9 @@
 //! that `unixepoch()` compares with. A moment is rounded down when it is recorded and up when it is a deadline, so
 //! that a key is never good for less than was promised, and for less than a second more.
 
-pub mod farms;
-pub mod keys;
-pub mod peppers;
+pub(super) mod farms;
+pub(super) mod keys;
+pub(super) mod peppers;
 mod sqlite;
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::diagnostic::{Class, Problem};
 
-pub use sqlite::Store;
+pub(super) use sqlite::Store;
 
 /// Why the store could not be read or written.
 #[derive(Debug, thiserror::Error)]

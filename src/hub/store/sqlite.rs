@@ -38,12 +38,14 @@ const BUSY: Duration = Duration::from_secs(10);
 /// How long a write may wait for those of its own process before it; ten thousand take under a minute.
 const QUEUE: Duration = Duration::from_mins(5);
 const READERS: u32 = 4;
-/// How often a reading is done again when the store changed under it.
-const READINGS: u32 = 20;
+/// How often a reading is done again when the store changed under it, or an opening when others open it too.
+const ATTEMPTS: u32 = 40;
+/// How long to wait before that.
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// An open store.
 #[derive(Debug, Clone)]
-pub struct Store(Access);
+pub(in crate::hub) struct Store(Access);
 
 #[derive(Debug, Clone)]
 enum Access {
@@ -52,12 +54,12 @@ enum Access {
 }
 
 /// A statement to run on a reading connection; it may be run again.
-pub(super) type Query<'q, T> =
+pub(in crate::hub) type Query<'q, T> =
     &'q (dyn for<'c> Fn(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, sqlx::Error>> + Send + Sync);
 
 impl Store {
     /// Opens the store in the file at `path`, which exists and may be empty, and brings its schema up to date.
-    pub async fn open(path: &Path) -> Result<Self, Error> {
+    pub(in crate::hub) async fn open(path: &Path) -> Result<Self, Error> {
         let fail = |source| Error::Open { path: path.to_owned(), source };
         let options = options(path)
             .create_if_missing(false)
@@ -65,7 +67,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY);
         let pool = || SqlitePoolOptions::new().acquire_timeout(QUEUE).idle_timeout(None).max_lifetime(None);
-        let mut first = options.connect().await.map_err(fail)?;
+        let mut first = connect(&options, path).await?;
         migrate(&mut first, path).await?;
         let writer = pool().max_connections(1).connect_with(options.clone()).await.map_err(fail)?;
         first.close().await.map_err(fail)?;
@@ -74,12 +76,12 @@ impl Store {
     }
 
     /// Reads the store in the file at `path` and writes nothing; a missing store is an empty one.
-    pub fn read_only(path: &Path) -> Self {
+    pub(in crate::hub) fn read_only(path: &Path) -> Self {
         Self(Access::Read { path: path.to_owned() })
     }
 
     /// Begins a write; nothing is changed unless it is committed. `None` where the store is open to be read.
-    pub async fn begin(&self) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
+    pub(in crate::hub) async fn begin(&self) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
         match &self.0 {
             Access::Write { writer, .. } => Ok(Some(writer.begin_with("BEGIN IMMEDIATE").await?)),
             Access::Read { .. } => Ok(None),
@@ -95,7 +97,7 @@ impl Store {
     }
 
     /// Ends what is under way and closes the file; the last process to close it removes the side files.
-    pub async fn close(&self) {
+    pub(in crate::hub) async fn close(&self) {
         if let Access::Write { writer, readers } = &self.0 {
             readers.close().await;
             writer.close().await;
@@ -105,6 +107,19 @@ impl Store {
 
 fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).disable_statement_logging()
+}
+
+/// The first connection. Two processes that turn a new file to WAL at once are refused without the busy handler
+/// being asked, so it is tried again here.
+async fn connect(options: &SqliteConnectOptions, path: &Path) -> Result<SqliteConnection, Error> {
+    for _ in 0..ATTEMPTS {
+        match options.connect().await.map_err(Error::from) {
+            Err(Error::Busy) => tokio::time::sleep(PAUSE).await,
+            Err(Error::Failed(source)) => return Err(Error::Open { path: path.to_owned(), source }),
+            connected => return connected,
+        }
+    }
+    Err(Error::Busy)
 }
 
 /// Brings the schema up to date, in one transaction: a store has a schema or it has none.
@@ -143,14 +158,15 @@ fn known() -> i64 {
 }
 
 async fn read_only<T: Default>(path: &Path, query: Query<'_, T>) -> Result<T, Error> {
-    for _ in 0..READINGS {
+    for _ in 0..ATTEMPTS {
         let before = Files::look(path)?;
         let Some(options) = before.options(path)? else { return Ok(T::default()) };
         let read = read_with(options, path, query).await;
-        if !before.alone() || Files::look(path)? == before {
+        // With SQLite's locks a success is a success; a failure may be a side file that went away under the reader.
+        if (read.is_ok() && !before.alone()) || Files::look(path)? == before {
             return read;
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Busy)
 }
