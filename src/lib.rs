@@ -16,5 +16,7 @@ pub mod id;
 pub mod keycloak;
 pub mod manifest;
 pub mod otpk;
+pub mod path;
+pub mod providers;
 pub mod reconcile;
 pub mod secret;
