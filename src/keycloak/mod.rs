@@ -9,7 +9,9 @@
 //!   back. What was measured is in `tests/keycloak_api.rs`.
 
 mod api;
+pub mod doctor;
 mod error;
+mod remedy;
 mod representation;
 mod roles;
 mod scopes;
