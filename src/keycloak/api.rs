@@ -352,7 +352,8 @@ impl Api {
 /// Whether a 404 means that the thing is not there, and not that the address is wrong.
 fn is_absence(said: &Said) -> bool {
     let text = said.text.as_deref().unwrap_or_default();
-    text.starts_with("Could not find") || matches!(text, "Role not found" | "User not found" | "Client not found")
+    let kind = text.strip_suffix(" not found");
+    text.starts_with("Could not find ") || matches!(kind, Some("Client" | "Client scope" | "Model" | "Role" | "User"))
 }
 
 fn parse<T: DeserializeOwned>(response: &Response, doing: String) -> Result<T, Error> {

@@ -90,9 +90,10 @@ impl Realm {
         body
     }
 
-    /// Does something below the realm as an administrator.
+    /// Does something below the realm as an administrator; the empty path is the realm itself.
     pub async fn admin(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        self.request(method, &format!("admin/realms/{}/{path}", self.name), body).await
+        let path = format!("admin/realms/{}/{path}", self.name);
+        self.request(method, path.trim_end_matches('/'), body).await
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
