@@ -238,7 +238,7 @@ impl Api {
     }
 
     fn error(&self, call: Call<'_>, response: &Response) -> Error {
-        let sent: Vec<&Secret> = self.credentials.secrets().into_iter().chain(call.secret).collect();
+        let sent: Vec<&Secret> = [self.credentials.secret()].into_iter().chain(call.secret).collect();
         let said = Said::read(&response.body, &sent);
         let (doing, identity) = (call.doing, || self.credentials.identity().to_owned());
         match response.status {
