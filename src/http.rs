@@ -76,6 +76,8 @@ pub enum Error {
     Unreachable {
         /// Scheme, host and port.
         server: String,
+        /// Whether it is the name that nobody knows.
+        is_unknown_host: bool,
         /// What the system said.
         #[source]
         cause: Cause,
@@ -263,8 +265,9 @@ impl Client {
         } else if is_tls(&error) {
             Error::Tls { server, cause }
         } else {
+            let is_unknown_host = chain(&error).any(|error| error.to_string() == "dns error");
             let cause = if error.is_timeout() { Cause("no connection in time".to_owned()) } else { cause };
-            Error::Unreachable { server, cause }
+            Error::Unreachable { server, is_unknown_host, cause }
         }
     }
 }

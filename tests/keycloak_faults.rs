@@ -246,6 +246,45 @@ async fn a_server_that_starts_is_waited_for() {
     assert!(Api::new(config).unwrap().find_client("c").await.unwrap().is_none());
 }
 
+/// Keeps everything that is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_at_any_level() {
+    let log = Log::default();
+    let writer = log.clone();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).init();
+    let answer = |seen: &Seen, before: usize| match (seen.is_token(), seen.line.starts_with("GET"), before) {
+        (true, ..) => Answer::json(200, json!({"access_token": "canary-token", "expires_in": 9})),
+        (_, true, 0) => Answer::Close,
+        (_, true, _) => Answer::json(200, json!([{"id": "1", "clientId": "c", "secret": "canary-read"}])),
+        _ => Answer::json(400, json!({"errorMessage": "canary-sent is bad"})),
+    };
+    let (stub, authority) = Stub::start_tls(answer).await;
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(authority.as_bytes()).unwrap();
+    let mut config = config(&stub);
+    config.http.ca_file = Some(file.path().to_owned());
+    let api = Api::new(config).unwrap();
+    assert_eq!(api.find_client("c").await.unwrap().unwrap().secret.unwrap().expose(), "canary-read");
+    assert!(api.create_client(&body(), Some(&Secret::new("canary-sent".to_owned()))).await.is_err());
+    let logged = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+    assert!(logged.contains("again") && logged.contains("rustls"), "the log is heard at all: {logged}");
+    assert!(!logged.contains("canary"), "{logged}");
+}
+
 #[tokio::test]
 async fn a_private_authority_is_trusted_when_it_is_named() {
     let (stub, authority) =

@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn unreachable() -> Result<Response, Error> {
-        Err(Error::Unreachable { server: String::new(), cause: Cause(String::new()) })
+        Err(Error::Unreachable { server: String::new(), is_unknown_host: false, cause: Cause(String::new()) })
     }
 
     #[test]
