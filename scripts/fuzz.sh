@@ -32,10 +32,10 @@ for target in "${targets[@]}"; do
   mkdir -p "fuzz/corpus/$target" "fuzz/artifacts/$target"
   inputs=("fuzz/corpus/$target")
   [ ! -d "fuzz/seeds/$target" ] || inputs+=("fuzz/seeds/$target")
-  [ "$target" != manifest ] || inputs+=(examples/*/)
+  [ "$target" != manifest ] || [ ! -d examples ] || inputs+=(examples)
   flags=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -use_value_profile=1 -verbosity=0 -print_final_stats=1)
   [ ! -f "fuzz/dictionaries/$target.dict" ] || flags+=(-dict="fuzz/dictionaries/$target.dict")
   say "fuzzing $target for $seconds s"
   "${CARGO_TARGET_DIR:-target}/debug/fuzz_$target" "${flags[@]}" -artifact_prefix="fuzz/artifacts/$target/" "${inputs[@]}" ||
-    die "fuzzing $target found a fault; again with: ${CARGO_TARGET_DIR:-target}/debug/fuzz_$target fuzz/artifacts/$target/FILE"
+    die "fuzzing $target failed; a fault it found, again with: ${CARGO_TARGET_DIR:-target}/debug/fuzz_$target fuzz/artifacts/$target/FILE"
 done

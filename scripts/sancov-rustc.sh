@@ -4,6 +4,7 @@
 # What libFuzzer steers by (counters, a table of places, compared values) is compiled into our own code and into the
 # parsers below it, and into nothing else: all other dependencies are built as ever. Comparisons with short texts stay
 # calls (the last option), because libFuzzer learns the texts from those; with them inlined it finds no key word.
+# Cargo does not see a change of this file: `cargo clean -p provisor -p provisor-fuzz` afterwards.
 set -euo pipefail
 
 case " $* " in
