@@ -255,9 +255,10 @@ mod rules {
 
     #[test]
     fn visibility_macros_and_types_of_the_root_are_no_arrows() {
-        assert_eq!(names("pub(crate) use a::b; pub(in crate::hub) fn f() {} crate::Root; my_crate::cli::x"), [
-            named(1, "hub")
-        ]);
+        assert_eq!(
+            names("pub(crate) use a::b; pub(in crate::hub) fn f() {} crate::Root; my_crate::cli::x"),
+            [named(1, "hub")]
+        );
     }
 
     #[test]
