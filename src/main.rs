@@ -1,5 +1,5 @@
 //! The command `provisor`.
 
 fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+    provisor::cli::main()
 }

@@ -1,0 +1,111 @@
+//! The only door to the terminal: results to standard output, everything else to standard error.
+//!
+//! Renderers always write colours; the streams drop them where they are not wanted. A reader that hangs up
+//! (`provisor plan | head`) is no failure.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use indicatif::MultiProgress;
+
+use super::exit::Failure;
+use super::options::{Color, Common};
+use super::render::{Format, Layout};
+use crate::diagnostic::Problem;
+
+/// The width of text that goes to no terminal.
+const WIDTH: usize = 120;
+
+/// Standard output and standard error.
+#[derive(Debug, Clone)]
+pub(super) struct Console {
+    choice: ColorChoice,
+    verbose: bool,
+    /// The bars on standard error, which stand aside while something else is written there.
+    pub(super) bars: MultiProgress,
+}
+
+impl Console {
+    /// The console that `common` asks for.
+    pub(super) fn new(common: &Common) -> Self {
+        Self::with_color(common.color, common.verbose > 0)
+    }
+
+    /// A console before, or without, a readable command line.
+    pub(super) fn with_color(color: Color, verbose: bool) -> Self {
+        let choice = match color {
+            Color::Auto => ColorChoice::Auto,
+            Color::Always => ColorChoice::Always,
+            Color::Never => ColorChoice::Never,
+        };
+        Self { choice, verbose, bars: MultiProgress::new() }
+    }
+
+    /// Whether `-v` was given.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.verbose
+    }
+
+    /// How text is laid out.
+    pub(super) fn layout(&self) -> Layout {
+        let width = if io::stdout().is_terminal() { terminal_width().unwrap_or(WIDTH) } else { WIDTH };
+        Layout { verbose: self.verbose, width }
+    }
+
+    /// Whether somebody can be asked: questions go to standard error, answers come from standard input.
+    pub(super) fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Whether results are shown to somebody.
+    pub(super) fn shows_results(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Whether standard error is shown to somebody.
+    pub(super) fn shows_progress(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
+    /// Whether standard error takes colours.
+    pub(super) fn colors_errors(&self) -> bool {
+        match self.choice {
+            ColorChoice::Auto => AutoStream::choice(&io::stderr()) != ColorChoice::Never,
+            choice => choice != ColorChoice::Never,
+        }
+    }
+
+    /// Writes a result: text with colours where they are wanted, anything else exactly as it is. That nobody reads it any
+    /// more is no failure.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(super) fn print(&self, text: &str, format: Format) -> Result<(), Failure> {
+        let choice = if format == Format::Text { self.choice } else { ColorChoice::AlwaysAnsi };
+        let written = self.bars.suspend(|| {
+            let mut out = AutoStream::new(io::stdout().lock(), choice);
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let message = format!("cannot write to standard output: {error}");
+                Err(Problem::new("provisor::output", message).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes to standard error; where that fails, there is nobody left to tell.
+    pub(super) fn say(&self, text: &str) {
+        let write = || {
+            let mut err = AutoStream::new(io::stderr().lock(), self.choice);
+            err.write_all(text.as_bytes()).and_then(|()| err.flush())
+        };
+        drop(self.bars.suspend(write));
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    (size.ws_col >= 40).then_some(usize::from(size.ws_col))
+}

@@ -1,0 +1,88 @@
+//! `provisor import`: manifests of what exists.
+
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::options::{Common, Files, Pruning};
+use super::render::Format;
+use super::{session, signals};
+use crate::clock::Clock;
+use crate::diagnostic::Problem;
+use crate::manifest::kinds::{Kind, Spec};
+use crate::manifest::{Manifests, emit};
+use crate::providers::keycloak::RealmProvider;
+use crate::providers::{self, Surroundings};
+use crate::secret::source::Sources;
+
+const AFTER: &str = "\
+Examples:
+  provisor import KeycloakClient --target fleet -f realm.yaml > clients.yaml
+  provisor plan -f realm.yaml -f clients.yaml      shows adoptions and no field
+  provisor apply -f realm.yaml -f clients.yaml     marks them as managed; the next plan is empty
+
+What is written says `lifecycle: {adopt: ifIdentical}`. Secrets stay where they are: a comment says how
+to declare one.
+
+Exit codes: 0 written; 1 the target could not be read.";
+
+/// Print manifests of what a target holds
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(super) struct Args {
+    /// What to import: `KeycloakClient`
+    #[arg(value_parser = importable)]
+    kind: Kind,
+    /// The target, by its name in the manifests
+    #[arg(long, value_name = "NAME")]
+    target: String,
+    #[command(flatten)]
+    files: Files,
+    /// Also what the system itself made
+    #[arg(long)]
+    all: bool,
+}
+
+fn importable(text: &str) -> Result<Kind, String> {
+    match text.parse() {
+        Ok(Kind::KeycloakClient) => Ok(Kind::KeycloakClient),
+        _ => Err("what can be imported: KeycloakClient".to_owned()),
+    }
+}
+
+pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exit, Failure> {
+    let manifests = session::load(&args.files.files, console)?;
+    let imported = session::block_on(async {
+        let provider = realm(&manifests, &args.target, common)?;
+        let stop = signals::watch(console)?;
+        stop.or(provider.import_clients(&args.target, args.all)).await?.map_err(Failure::from)
+    })?;
+    let mut out = String::new();
+    for client in &imported {
+        out.push_str("---\n");
+        out.push_str(&emit::to_yaml(&client.document));
+        for comment in client.comments.iter().flat_map(|comment| comment.lines()) {
+            out.push_str(&format!("# {comment}\n"));
+        }
+    }
+    // Names and descriptions come from the server; YAML quotes control characters in them.
+    console.print(&out, Format::Json)?;
+    console.say(&format!("Imported {} of {} `{}`.\n", imported.len(), args.kind, args.target));
+    Ok(Exit::Done)
+}
+
+/// The realm of that name, signed in to.
+fn realm(manifests: &Manifests, name: &str, common: &Common) -> Result<RealmProvider, Failure> {
+    let spec = manifests.targets.iter().find_map(|target| match &target.spec {
+        Spec::KeycloakRealm(spec) if target.id.name == name => Some(spec),
+        _ => None,
+    });
+    let Some(spec) = spec else {
+        let message = format!("the manifests declare no KeycloakRealm `{name}`");
+        return Err(Problem::new("provisor::import::target", message).with_hint("name it with `--target`").into());
+    };
+    let sources = Sources::from_environment(common.credentials_dir.clone());
+    let surroundings =
+        Surroundings { sources: &sources, wait: common.wait.duration(), locks: None, clock: Clock::system() };
+    let options = common.engine(&Pruning { prune: false, max_delete: None }, false, false);
+    let api = providers::realm_api(spec, &options, &surroundings)?;
+    Ok(RealmProvider::new(api, String::new(), common.owner()))
+}
