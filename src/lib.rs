@@ -8,6 +8,7 @@
 //! 3. providers: [`providers`], what a manifest wants against what a system has
 //! 4. edge: [`cli`]
 
+pub mod cli;
 pub mod clock;
 pub mod diagnostic;
 pub mod http;

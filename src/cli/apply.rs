@@ -84,7 +84,7 @@ fn of_saved(path: &std::path::Path, common: &Common) -> Result<Work, Failure> {
     }
     let saved = saved::read(path)?;
     let options = saved.options(common.parallelism);
-    let manifests = manifest::from_documents(saved.saved.documents.clone())?;
+    let manifests = manifest::from_documents(&saved.saved.documents)?;
     Ok(Work { manifests, options, reviewed: Some(saved) })
 }
 

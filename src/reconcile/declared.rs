@@ -11,11 +11,11 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::plan::{Action, Basis, Change, FieldChange, Plan, Reason};
-use super::provider::{key_path, name_path};
 use crate::id::ResourceId;
 use crate::manifest::kinds::Spec;
 use crate::manifest::kinds::common::DeletionPolicy;
 use crate::manifest::{Declared, Manifests};
+use crate::path::{key_path, name_path};
 
 /// The client scope that a realm's devices share where the realm names none.
 const DEVICE_SCOPE: &str = "iot-device";

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::world::{World, document};
 
-pub fn device(number: usize, secret: Value) -> Value {
+pub(crate) fn device(number: usize, secret: Value) -> Value {
     let mut spec = json!({"displayName": format!("Device {number}"), "audience": "mqtt"});
     spec.as_object_mut().unwrap().extend(secret.as_object().unwrap().clone());
     document("Device", &format!("iot-{number:04}"), &spec)

@@ -7,43 +7,43 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The secret that provisor signs in with; a canary, too: no output may ever hold it.
-pub const CLIENT_SECRET: &str = "canary-of-provisor-itself-7f3a91";
+pub(crate) const CLIENT_SECRET: &str = "canary-of-provisor-itself-7f3a91";
 
 /// What `make test` names.
-pub fn keycloak() -> String {
+pub(crate) fn keycloak() -> String {
     std::env::var("PROVISOR_TEST_KEYCLOAK").expect("PROVISOR_TEST_KEYCLOAK names a Keycloak; run `make test`")
 }
 
-pub struct World {
-    pub url: String,
-    pub realm: String,
-    pub folder: TempDir,
+pub(crate) struct World {
+    pub(crate) url: String,
+    pub(crate) realm: String,
+    pub(crate) folder: TempDir,
     runtime: tokio::runtime::Runtime,
     http: reqwest::Client,
 }
 
 /// One finished run of the program.
-pub struct Run {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Run {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no JSON:\n{}\n{}", self.out, self.err))
     }
 
     /// Fails, with all that was printed, unless the exit code is `code`.
     #[track_caller]
-    pub fn exits(self, code: i32) -> Self {
+    pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
         self
     }
 
     /// The change of `Kind/name`.
     #[track_caller]
-    pub fn change(&self, id: &str) -> Value {
+    pub(crate) fn change(&self, id: &str) -> Value {
         let (kind, name) = id.split_once('/').unwrap();
         let document = self.json();
         let changes = document["changes"].as_array().unwrap_or_else(|| panic!("{document:#}"));
@@ -53,7 +53,7 @@ impl Run {
 
     /// The paths of a change's fields.
     #[track_caller]
-    pub fn paths(&self, id: &str) -> Vec<String> {
+    pub(crate) fn paths(&self, id: &str) -> Vec<String> {
         let fields = self.change(id)["fields"].as_array().unwrap().clone();
         fields.iter().map(|field| field["path"].as_str().unwrap().to_owned()).collect()
     }
@@ -71,7 +71,7 @@ impl From<Output> for Run {
 
 impl World {
     /// A fresh realm whose service account `provisor` has these roles of `realm-management`.
-    pub fn new(roles: &[&str]) -> Self {
+    pub(crate) fn new(roles: &[&str]) -> Self {
         let world = Self {
             url: keycloak(),
             realm: format!("fleet-{}", uuid::Uuid::new_v4().simple()),
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// A realm where provisor may do all that it could need.
-    pub fn with_all_rights() -> Self {
+    pub(crate) fn with_all_rights() -> Self {
         Self::new(&["manage-clients", "manage-realm", "manage-users", "view-realm", "view-users"])
     }
 
@@ -104,7 +104,7 @@ impl World {
     }
 
     /// Gives the service account of provisor roles of `realm-management`.
-    pub fn give(&self, roles: &[&str]) {
+    pub(crate) fn give(&self, roles: &[&str]) {
         let account = self.account_of("provisor");
         let management = self.client("realm-management")["id"].as_str().unwrap().to_owned();
         let roles: Vec<Value> =
@@ -112,18 +112,18 @@ impl World {
         self.realm_post(&format!("users/{account}/role-mappings/clients/{management}"), &json!(roles));
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn credential(&self, name: &str, value: &str) {
+    pub(crate) fn credential(&self, name: &str, value: &str) {
         let path = self.path("credentials").join(name);
         std::fs::write(&path, value).unwrap();
         self.restrict(&path, 0o600);
     }
 
     /// Writes `fleet.yaml`: the realm, and the documents given.
-    pub fn declare(&self, documents: &[Value]) {
+    pub(crate) fn declare(&self, documents: &[Value]) {
         let target = json!({
             "apiVersion": "provisor.dev/v1alpha1", "kind": "KeycloakRealm", "metadata": {"name": "fleet"},
             "spec": {"url": self.url, "realm": self.realm, "clientId": "provisor",
@@ -134,7 +134,7 @@ impl World {
     }
 
     /// The program, ready to run in the folder, with `-f fleet.yaml` and the credentials.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_provisor"));
         command
             .args(arguments)
@@ -147,21 +147,21 @@ impl World {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.command(arguments).output().unwrap().into()
     }
 
-    pub fn plan(&self, more: &[&str]) -> Run {
+    pub(crate) fn plan(&self, more: &[&str]) -> Run {
         self.run(&[&["plan", "-f", "fleet.yaml", "-o", "json"], more].concat())
     }
 
-    pub fn apply(&self, more: &[&str]) -> Run {
+    pub(crate) fn apply(&self, more: &[&str]) -> Run {
         self.run(&[&["apply", "-f", "fleet.yaml", "--yes", "-o", "json"], more].concat())
     }
 
     /// Applies, and shows that nothing is left to do.
     #[track_caller]
-    pub fn converge(&self) -> Run {
+    pub(crate) fn converge(&self) -> Run {
         let report = self.apply(&[]).exits(0);
         self.plan(&["--detailed-exitcode"]).exits(0);
         report
@@ -192,45 +192,45 @@ impl World {
         answer
     }
 
-    pub fn realm_get(&self, path: &str) -> Value {
+    pub(crate) fn realm_get(&self, path: &str) -> Value {
         let (status, answer) = self.request(reqwest::Method::GET, &format!("/{}/{path}", self.realm), None);
         assert!(status < 300, "GET {path}: {status} {answer}");
         answer
     }
 
-    pub fn realm_post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) fn realm_post(&self, path: &str, body: &Value) -> Value {
         self.post(&format!("/{}/{path}", self.realm), body)
     }
 
-    pub fn realm_put(&self, path: &str, body: &Value) {
+    pub(crate) fn realm_put(&self, path: &str, body: &Value) {
         let (status, answer) = self.request(reqwest::Method::PUT, &format!("/{}/{path}", self.realm), Some(body));
         assert!(status < 300, "PUT {path}: {status} {answer}");
     }
 
-    pub fn realm_delete(&self, path: &str) {
+    pub(crate) fn realm_delete(&self, path: &str) {
         let (status, answer) = self.request(reqwest::Method::DELETE, &format!("/{}/{path}", self.realm), None);
         assert!(status < 300, "DELETE {path}: {status} {answer}");
     }
 
     /// The client of an id as Keycloak shows it; null where there is none.
-    pub fn client(&self, client_id: &str) -> Value {
+    pub(crate) fn client(&self, client_id: &str) -> Value {
         self.realm_get(&format!("clients?clientId={client_id}"))[0].clone()
     }
 
     /// What somebody else does to a client by hand.
-    pub fn by_hand(&self, client_id: &str, change: &Value) {
+    pub(crate) fn by_hand(&self, client_id: &str, change: &Value) {
         let id = self.client(client_id)["id"].as_str().unwrap().to_owned();
         self.realm_put(&format!("clients/{id}"), change);
     }
 
     /// The id of a client's service-account user.
-    pub fn account_of(&self, client_id: &str) -> String {
+    pub(crate) fn account_of(&self, client_id: &str) -> String {
         let id = self.client(client_id)["id"].as_str().unwrap().to_owned();
         self.realm_get(&format!("clients/{id}/service-account-user"))["id"].as_str().unwrap().to_owned()
     }
 
     /// The claims of a token that a client gets with a secret; none where it is refused.
-    pub fn token(&self, client_id: &str, secret: &str) -> Option<Value> {
+    pub(crate) fn token(&self, client_id: &str, secret: &str) -> Option<Value> {
         self.runtime.block_on(async {
             let form = [("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", secret)];
             let url = format!("{}/realms/{}/protocol/openid-connect/token", self.url, self.realm);
@@ -252,12 +252,12 @@ impl Drop for World {
 }
 
 /// A resource's document.
-pub fn document(kind: &str, name: &str, spec: &Value) -> Value {
+pub(crate) fn document(kind: &str, name: &str, spec: &Value) -> Value {
     json!({"apiVersion": "provisor.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec})
 }
 
 /// A document's spec with more in it.
-pub fn with(document: &Value, path: &str, value: Value) -> Value {
+pub(crate) fn with(document: &Value, path: &str, value: Value) -> Value {
     let mut document = document.clone();
     document["spec"][path] = value;
     document
