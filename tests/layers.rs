@@ -15,7 +15,7 @@ use std::{
 
 /// Lowest layer first. `main` and `lib` are free: they tie the program together.
 const LAYERS: &[&[&str]] = &[
-    &["secret", "id", "clock", "diagnostic", "http", "telemetry", "process"],
+    &["secret", "id", "clock", "diagnostic", "http", "telemetry", "process", "path"],
     &["keycloak", "otpk", "hub", "home_assistant", "e27", "pki", "device", "farm"],
     &["manifest", "reconcile"],
     &["providers"],
