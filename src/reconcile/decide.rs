@@ -65,7 +65,7 @@ pub(crate) fn decide<P: Provider>(
             let found = index.find(want, provider.may_rename());
             claimed.extend(found);
             let found = found.map(|at| Found { at, object: &seen[at], is_copy: index.is_copy(at, &seen[at]) });
-            Planned { want: Some(number), ..decide_want(provider, want, found, context) }
+            Planned { want: Some(number), ..decide_want(provider, want, found.as_ref(), context) }
         })
         .collect();
     let mut orphans: Vec<Planned> = seen
@@ -129,12 +129,11 @@ impl<'a> Index<'a> {
 fn decide_want<P: Provider>(
     provider: &P,
     want: &Wanted<P::Want>,
-    found: Option<Found<'_, P::Have>>,
+    found: Option<&Found<'_, P::Have>>,
     context: Context<'_>,
 ) -> Planned {
     let mut change = Change::new(want.id.clone(), Some(context.target.to_owned()), Action::None);
     change.warnings.clone_from(&want.warnings);
-    let found = found.as_ref();
     change.revision = found.map(|found| found.object.revision.clone());
     let plan = |change: Change, operation| Planned { change, operation, want: None, seen: found.map(|found| found.at) };
     if want.lifecycle.suspend {

@@ -59,12 +59,12 @@ impl Sources {
             return Ok(secret.clone());
         }
         let secret = match reference {
-            SecretRef::Credential(name) => text(self.credential(name)?, &describe(reference))?,
-            SecretRef::File(path) => text(self.file(path, &describe(reference))?, &describe(reference))?,
+            SecretRef::Credential(name) => text(&self.credential(name)?, &describe(reference))?,
+            SecretRef::File(path) => text(&self.file(path, &describe(reference))?, &describe(reference))?,
             SecretRef::Env(name) => {
                 let value = variable(name).ok_or_else(|| Error::Missing { what: describe(reference) })?;
                 let value = value.into_string().map_err(|_| Error::NotText { what: describe(reference) })?;
-                text(Zeroizing::new(value.into_bytes()), &describe(reference))?
+                text(&Zeroizing::new(value.into_bytes()), &describe(reference))?
             }
             SecretRef::Prompt(question) => ask(question)?,
             SecretRef::SecretKeyRef(_) => return Err(Error::OperatorOnly),
@@ -185,8 +185,8 @@ fn read(path: &Path, what: &str) -> Result<(Zeroizing<Vec<u8>>, Metadata), Error
 }
 
 /// The text of a secret, without one final `\n` or `\r\n`.
-fn text(bytes: Zeroizing<Vec<u8>>, what: &str) -> Result<Secret, Error> {
-    let text = std::str::from_utf8(&bytes).map_err(|_| Error::NotText { what: what.to_owned() })?;
+fn text(bytes: &[u8], what: &str) -> Result<Secret, Error> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Error::NotText { what: what.to_owned() })?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() {
         return Err(Error::Empty { what: what.to_owned() });

@@ -110,8 +110,8 @@ pub(super) async fn update(hub: &Hub, want: &FarmWant, have: &Farm, mark: &Mark)
 }
 
 /// Revokes the farm with all that it holds, and lets go of it.
-pub(super) async fn remove(hub: &Hub, have: &Farm, mark: &Option<Mark>) -> Result<Written, Problem> {
-    let by = mark.as_ref().map_or("provisor", |mark| mark.owner.as_str());
+pub(super) async fn remove(hub: &Hub, have: &Farm, mark: Option<&Mark>) -> Result<Written, Problem> {
+    let by = mark.map_or("provisor", |mark| mark.owner.as_str());
     hub.revoke_farm(have.id, by).await.map_err(|error| problem(&error))?;
     unmark(hub, have).await?;
     Ok(Written { message: Some("revoked, with its unused keys".to_owned()), ..Written::default() })

@@ -209,10 +209,10 @@ async fn deliver(hub: &Hub, want: &KeyWant, issued: &IssuedKey, public_url: Opti
 }
 
 /// Revokes an unused key; one that was used in the meantime has bought its certificate, and nothing is done.
-pub(super) async fn revoke(hub: &Hub, have: &Key, mark: &Option<Mark>) -> Result<Written, Problem> {
-    let by = mark.as_ref().map_or("provisor", |mark| mark.owner.as_str());
+pub(super) async fn revoke(hub: &Hub, have: &Key, mark: Option<&Mark>) -> Result<Written, Problem> {
+    let by = mark.map_or("provisor", |mark| mark.owner.as_str());
     match hub.revoke_key(have.id, by).await {
-        Ok(_) => Ok(Written { message: Some("revoked".to_owned()), ..Written::default() }),
+        Ok(()) => Ok(Written { message: Some("revoked".to_owned()), ..Written::default() }),
         Err(crate::hub::Error::AlreadyUsed { .. }) => {
             Ok(Written { message: Some("it was used; nothing was revoked".to_owned()), ..Written::default() })
         }

@@ -196,8 +196,8 @@ impl Provider for HubProvider {
             }
             Step::Update { .. } => Err(Problem::new("provisor::bug", "a farm was taken for a key")),
             Step::Delete(seen) | Step::Disable(seen) => match &seen.have {
-                HubHave::Farm(have) => farm::remove(hub, have, &seen.mark).await,
-                HubHave::Key(have) => key::revoke(hub, have, &seen.mark).await,
+                HubHave::Farm(have) => farm::remove(hub, have, seen.mark.as_ref()).await,
+                HubHave::Key(have) => key::revoke(hub, have, seen.mark.as_ref()).await,
             },
             Step::Unmark(seen) => {
                 match &seen.have {

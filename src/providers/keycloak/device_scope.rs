@@ -138,7 +138,7 @@ impl Ready {
         make: impl Future<Output = Result<(), Problem>> + Send,
     ) -> Result<(), Problem> {
         let cell = Arc::clone(self.0.lock().await.entry(device.clone()).or_default());
-        cell.get_or_try_init(|| make).await.map(|()| ())
+        cell.get_or_try_init(|| make).await.copied()
     }
 }
 

@@ -107,7 +107,7 @@ fn manifest(seen: &Seen<ClientHave>, target: &str, names: &mut BTreeSet<String>)
     names.insert(name.clone());
     let text = |member: &str| have.member(member).as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let texts = |member: &str| have.texts(member).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let named = |items: Vec<String>| (!items.is_empty()).then_some(items);
+    let unless_empty = |items: Vec<String>| (!items.is_empty()).then_some(items);
     let public = have.member("publicClient") == &json!(true);
     let scopes = |member: &str| texts(member).into_iter().filter(|scope| !is_automatic(scope)).collect::<Vec<_>>();
     let spec = KeycloakClientSpec {
@@ -118,8 +118,8 @@ fn manifest(seen: &Seen<ClientHave>, target: &str, names: &mut BTreeSet<String>)
         enabled: have.member("enabled") != &json!(false),
         public,
         secret: None,
-        redirect_uris: named(texts("redirectUris")),
-        web_origins: named(texts("webOrigins")),
+        redirect_uris: unless_empty(texts("redirectUris")),
+        web_origins: unless_empty(texts("webOrigins")),
         service_account: service_account(have),
         default_scopes: Some(scopes("defaultClientScopes")),
         optional_scopes: Some(scopes("optionalClientScopes")),

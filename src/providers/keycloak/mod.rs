@@ -203,7 +203,7 @@ impl RealmProvider {
     }
 
     /// What the realm does not know: scopes and mapper providers that Keycloak would accept and drop.
-    fn unknown_names(&self, want: &ClientWant, realm: &Realm) -> Option<Problem> {
+    fn unknown_names(want: &ClientWant, realm: &Realm) -> Option<Problem> {
         for field in &want.fields {
             match &field.place {
                 Place::Scopes { .. } => {
@@ -303,7 +303,7 @@ impl Provider for RealmProvider {
         if !want.public {
             compare::secret(want, have, mark, &mut comparison);
         }
-        if let Some(problem) = self.unknown_names(want, &realm) {
+        if let Some(problem) = Self::unknown_names(want, &realm) {
             comparison.conflict.get_or_insert(problem);
         }
         comparison

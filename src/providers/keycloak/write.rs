@@ -82,7 +82,7 @@ impl RealmProvider {
     async fn create_client(&self, want: &ClientWant, mut mark: Mark) -> Result<Option<Secret>, Problem> {
         let secret = match &want.secret {
             SecretWant::Declared(secret) => Some(secret.clone()),
-            SecretWant::Generated => Some(Secret::generate(SECRET_BYTES).map_err(|error| no_randomness(&error))?),
+            SecretWant::Generated => Some(Secret::generate(SECRET_BYTES).map_err(no_randomness)?),
             SecretWant::Unowned => None,
             SecretWant::Unresolved => return Err(unresolved()),
         };
@@ -412,7 +412,7 @@ fn put(body: &mut Map<String, Value>, place: &Place, value: &Value) {
 }
 
 fn digest(secret: &Secret) -> Result<Digest, Problem> {
-    Digest::of(secret).map_err(|error| no_randomness(&error))
+    Digest::of(secret).map_err(no_randomness)
 }
 
 /// Puts a secret into its sink; file work stays off the threads that serve requests.
@@ -425,7 +425,7 @@ async fn deliver(target: &SinkRef, secret: &Secret) -> Result<(), Problem> {
     }
 }
 
-fn no_randomness(error: &getrandom::Error) -> Problem {
+fn no_randomness(error: getrandom::Error) -> Problem {
     Problem::new("provisor::secret::no_randomness", format!("the system has no randomness to give: {error}"))
 }
 
