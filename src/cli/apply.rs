@@ -84,7 +84,7 @@ fn of_saved(path: &std::path::Path, common: &Common) -> Result<Work, Failure> {
     }
     let saved = saved::read(path)?;
     let options = saved.options(common.parallelism);
-    let manifests = manifest::from_documents(saved.saved.documents.clone())?;
+    let manifests = manifest::from_documents(&saved.saved.documents)?;
     Ok(Work { manifests, options, reviewed: Some(saved) })
 }
 
@@ -123,7 +123,7 @@ async fn confirm(args: &Args, plan: &Plan, console: &Console, stop: &Stop) -> Re
     if args.output == PlainFormat::Text {
         console.print(&format!("{text}\n"), Format::Text)?;
     }
-    if asks && (args.output == PlainFormat::Json || !console.shows_results()) {
+    if asks && (args.output == PlainFormat::Json || !console.terminal.output) {
         console.say(&text);
     }
     if !plan.has_changes() || args.yes {

@@ -57,10 +57,15 @@ pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exi
     })?;
     let mut out = String::new();
     for client in &imported {
-        out.push_str("---\n");
-        out.push_str(&emit::to_yaml(&client.document));
+        let document = emit::to_yaml(std::slice::from_ref(&client.document));
+        if !document.starts_with("---") {
+            out.push_str("---\n");
+        }
+        out.push_str(&document);
         for comment in client.comments.iter().flat_map(|comment| comment.lines()) {
-            out.push_str(&format!("# {comment}\n"));
+            out.push_str("# ");
+            out.push_str(comment);
+            out.push('\n');
         }
     }
     // Names and descriptions come from the server; YAML quotes control characters in them.

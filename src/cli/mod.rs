@@ -155,7 +155,10 @@ fn explain(error: &clap::Error, as_json: bool) -> Exit {
     console.say(&text);
     if as_json {
         let plain = error.render().to_string();
-        let message = plain.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        // The sentence, without usage and tips below it.
+        let lines = plain.lines().take_while(|line| !line.is_empty()).map(str::trim);
+        let message = lines.collect::<Vec<_>>().join(" ");
+        let message = message.trim_start_matches("error: ");
         let fault = Diagnostic::new("provisor::usage", message).with_hint("`provisor help` and `--help` tell more");
         return or_say(console.print(&render::json::errors(&[fault], &[]), Format::Json), Exit::Usage, &console);
     }

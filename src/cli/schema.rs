@@ -11,6 +11,7 @@ use super::exit::{Exit, Failure};
 use super::render::Format;
 use super::render::json::{ERRORS_FORMAT, Errors, document};
 use crate::diagnostic::Problem;
+use crate::manifest::emit::to_yaml;
 use crate::manifest::kinds::Kind;
 use crate::manifest::schema;
 use crate::reconcile::plan::{PLAN_FORMAT, Plan, REPORT_FORMAT};
@@ -21,17 +22,20 @@ Examples:
   provisor schema --format crd | kubectl apply -f -
   provisor schema --write schemas                every schema, a file each
 
+Without KIND, the JSON Schema is that of a file that may hold any kind. `--write` without KIND and
+FORMAT also writes the schemas of what `-o json` prints.
+
 Exit codes: 0 written; 1 a file could not be written.";
 
 /// Print the schema of a kind, or of all
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
-pub struct Args {
+pub(super) struct Args {
     /// The kind; all where none is named
     kind: Option<Kind>,
-    /// What sort of schema
-    #[arg(long, value_name = "FORMAT", default_value = "json-schema")]
-    format: SchemaFormat,
+    /// What sort of schema [default: json-schema]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<SchemaFormat>,
     /// Write files into this folder instead of printing
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
@@ -39,7 +43,7 @@ pub struct Args {
 
 /// What sort of schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SchemaFormat {
+enum SchemaFormat {
     /// For editors and `validate`.
     JsonSchema,
     /// For Kubernetes.
@@ -47,21 +51,33 @@ pub enum SchemaFormat {
 }
 
 pub(super) fn run(args: &Args, console: &Console) -> Result<Exit, Failure> {
-    let kinds = args.kind.map_or_else(|| Kind::ALL.to_vec(), |kind| vec![kind]);
-    let schemas: Vec<(String, Value)> = kinds
-        .into_iter()
-        .map(|kind| match args.format {
-            SchemaFormat::JsonSchema => (format!("{kind}.json"), schema::json_schema(kind)),
-            SchemaFormat::Crd => (format!("{kind}.json"), schema::crd(kind)),
-        })
-        .collect();
-    for (name, schema) in &schemas {
-        match &args.write {
-            Some(folder) => write(folder, name, &document(schema))?,
-            None => console.print(&document(schema), Format::Json)?,
-        }
+    if let Some(folder) = &args.write {
+        let files: Vec<(String, String)> = files().into_iter().filter(|(name, _)| is_wanted(name, args)).collect();
+        files.iter().try_for_each(|(name, text)| write(folder, name, text))?;
+        console.say(&format!("Wrote {} files below `{}`.\n", files.len(), folder.display()));
+        return Ok(Exit::Done);
     }
+    let text = match (args.kind, args.format) {
+        (None, Some(SchemaFormat::Crd)) => to_yaml(&Kind::ALL.map(schema::crd)),
+        (Some(kind), Some(SchemaFormat::Crd)) => to_yaml(&[schema::crd(kind)]),
+        (None, _) => document(&schema::any_schema()),
+        (Some(kind), _) => document(&schema::json_schema(kind)),
+    };
+    console.print(&text, Format::Json)?;
     Ok(Exit::Done)
+}
+
+/// Every schema, of manifests and of our own formats, by its name below `schemas/`.
+pub fn files() -> Vec<(String, String)> {
+    let formats = formats().into_iter().map(|(name, schema)| (name.to_owned(), document(&schema)));
+    schema::files().into_iter().chain(formats).collect()
+}
+
+fn is_wanted(name: &str, args: &Args) -> bool {
+    let of_kind =
+        |kind: Kind| name == format!("json/{kind}.json") || name.starts_with(&format!("crds/{}.", kind.plural()));
+    let is_crd = name.starts_with("crds/");
+    args.kind.is_none_or(of_kind) && args.format.is_none_or(|format| is_crd == (format == SchemaFormat::Crd))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), Failure> {

@@ -11,11 +11,11 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::plan::{Action, Basis, Change, FieldChange, Plan, Reason};
-use super::provider::{key_path, name_path};
 use crate::id::ResourceId;
 use crate::manifest::kinds::Spec;
 use crate::manifest::kinds::common::DeletionPolicy;
 use crate::manifest::{Declared, Manifests};
+use crate::path::{key_path, name_path};
 
 /// The client scope that a realm's devices share where the realm names none.
 const DEVICE_SCOPE: &str = "iot-device";
@@ -257,7 +257,7 @@ fn walk(path: String, before: &Value, after: &Value, secrets: &BTreeSet<&str>, f
         return;
     }
     match (before, after) {
-        (Value::Object(_), Value::Object(_)) | (Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
+        (Value::Object(_) | Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
             let nothing = Map::new();
             let (a, b) = (before.as_object().unwrap_or(&nothing), after.as_object().unwrap_or(&nothing));
             if a.is_empty() && b.is_empty() {
