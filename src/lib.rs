@@ -8,6 +8,7 @@
 //! 3. providers: [`providers`], what a manifest wants against what a system has
 //! 4. edge: [`cli`]
 
+pub mod cli;
 pub mod clock;
 pub mod diagnostic;
 pub mod http;
@@ -16,5 +17,7 @@ pub mod id;
 pub mod keycloak;
 pub mod manifest;
 pub mod otpk;
+pub mod path;
+pub mod providers;
 pub mod reconcile;
 pub mod secret;

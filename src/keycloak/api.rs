@@ -238,7 +238,7 @@ impl Api {
     }
 
     fn error(&self, call: Call<'_>, response: &Response) -> Error {
-        let sent: Vec<&Secret> = self.credentials.secrets().into_iter().chain(call.secret).collect();
+        let sent: Vec<&Secret> = [self.credentials.secret()].into_iter().chain(call.secret).collect();
         let said = Said::read(&response.body, &sent);
         let (doing, identity) = (call.doing, || self.credentials.identity().to_owned());
         match response.status {
@@ -352,7 +352,8 @@ impl Api {
 /// Whether a 404 means that the thing is not there, and not that the address is wrong.
 fn is_absence(said: &Said) -> bool {
     let text = said.text.as_deref().unwrap_or_default();
-    text.starts_with("Could not find") || matches!(text, "Role not found" | "User not found" | "Client not found")
+    let kind = text.strip_suffix(" not found");
+    text.starts_with("Could not find ") || matches!(kind, Some("Client" | "Client scope" | "Model" | "Role" | "User"))
 }
 
 fn parse<T: DeserializeOwned>(response: &Response, doing: String) -> Result<T, Error> {
@@ -367,4 +368,31 @@ fn parse<T: DeserializeOwned>(response: &Response, doing: String) -> Result<T, E
 fn opaque(client_id: &str) -> Error {
     let doing = format!("read the token of `{client_id}`");
     Error::UnexpectedResponse { doing, status: 200, what: "it is not a JSON web token".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Providers run on several threads. Nothing is sent: what is checked is that it compiles.
+    #[test]
+    fn calls_can_move_between_threads() {
+        fn is_send(_: &impl Send) {}
+        let credentials = Credentials::Client { client_id: "c".to_owned(), client_secret: Secret::new("s".to_owned()) };
+        let url = url::Url::parse("http://localhost:9").unwrap();
+        let (realm, auth_realm) = ("r".to_owned(), "r".to_owned());
+        let api = Api::new(Config { url, realm, auth_realm, credentials, http: http::Options::default() }).unwrap();
+        let (fields, secret, needs) = (Map::new(), Secret::new("s".to_owned()), super::super::doctor::Needs::default());
+        is_send(&api.list_clients());
+        is_send(&api.find_client("c"));
+        is_send(&api.create_client(&fields, Some(&secret)));
+        is_send(&api.delete_client("c"));
+        is_send(&api.list_client_scopes());
+        is_send(&api.create_client_scope(&Value::Null));
+        is_send(&api.realm_role_members("r"));
+        is_send(&api.add_realm_roles("u", &[]));
+        is_send(&api.mapper_types());
+        is_send(&api.take_token("c", &secret));
+        is_send(&super::super::doctor::examine(&api, &needs));
+    }
 }

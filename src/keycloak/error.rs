@@ -237,6 +237,9 @@ impl Error {
                 http::Error::Unreachable { .. } => Some(
                     "see that `url` is right and the server is up; `--wait 2m` waits for one that starts".to_owned(),
                 ),
+                http::Error::Tls { cause, .. } if cause.to_string().contains("InvalidContentType") => {
+                    Some("the server does not speak TLS there; see that `url` has the right port".to_owned())
+                }
                 http::Error::Tls { .. } => Some(
                     "a private authority is named with `caFile`; the certificate must be valid for the host in `url`"
                         .to_owned(),

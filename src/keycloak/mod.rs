@@ -9,7 +9,9 @@
 //!   back. What was measured is in `tests/keycloak_api.rs`.
 
 mod api;
+pub mod doctor;
 mod error;
+mod remedy;
 mod representation;
 mod roles;
 mod scopes;
@@ -69,11 +71,11 @@ impl Credentials {
         }
     }
 
-    /// What must not come back in a message.
-    fn secrets(&self) -> Vec<&Secret> {
+    /// What no message may repeat. A user name is no such thing elsewhere: `admin` is part of many names.
+    fn secret(&self) -> &Secret {
         match self {
-            Self::Client { client_secret, .. } => vec![client_secret],
-            Self::Password { username, password, .. } => vec![username, password],
+            Self::Client { client_secret, .. } => client_secret,
+            Self::Password { password, .. } => password,
         }
     }
 }

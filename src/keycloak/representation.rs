@@ -241,7 +241,9 @@ pub(super) struct MapperType {
 pub struct TokenClaims {
     /// The client that it was issued to.
     pub client_id: String,
-    /// The user that it stands for; a service account's is `service-account-` and the client id.
+    /// The id of the user that it stands for; a lightweight token does not say.
+    pub subject: Option<String>,
+    /// The name of that user; a service account's is `service-account-` and the client id.
     pub username: Option<String>,
     /// Who issued it.
     pub issuer: String,
@@ -264,6 +266,7 @@ impl TokenClaims {
         let client_roles = raw.resource_access.into_iter().map(|(client, access)| (client, access.roles));
         Some(Self {
             client_id: raw.azp,
+            subject: raw.sub,
             username: raw.preferred_username,
             issuer: raw.iss,
             roles: raw.realm_access.roles,
@@ -280,6 +283,8 @@ struct RawClaims {
     azp: String,
     #[serde(default)]
     iss: String,
+    #[serde(default)]
+    sub: Option<String>,
     #[serde(default)]
     preferred_username: Option<String>,
     #[serde(default)]

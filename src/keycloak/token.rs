@@ -132,7 +132,7 @@ fn form(credentials: &Credentials) -> Body {
 }
 
 fn refusal(connection: &Connection, realm: &str, credentials: &Credentials, response: &Response) -> Error {
-    let said = Said::read(&response.body, &credentials.secrets());
+    let said = Said::read(&response.body, &[credentials.secret()]);
     match response.status {
         StatusCode::NOT_FOUND if said.text.as_deref() == Some("Realm does not exist") => {
             Error::RealmNotFound { server: connection.http.server().to_owned(), realm: realm.to_owned() }

@@ -174,6 +174,7 @@ impl Prepared {
         timings.spans.push(("write".to_owned(), started.elapsed()));
         let started = Instant::now();
         self.verify(&mut run).await;
+        futures::future::join_all(self.targets.iter().map(|target| target.close())).await;
         timings.spans.push(("read back and verify".to_owned(), started.elapsed()));
         timings.requests = self.targets.iter().map(|t| (t.name().to_owned(), t.requests())).collect();
         let mut report = Plan::new(self.plan.basis, self.plan.owner.clone(), run.finish());

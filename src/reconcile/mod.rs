@@ -1,6 +1,7 @@
 //! The engine: observe, compare, plan, apply, verify; it knows no system and no manifest kind by name.
 
 pub mod decide;
+pub mod declared;
 pub mod engine;
 pub mod lock;
 pub mod options;

@@ -144,6 +144,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes one write. May be repeated, and dropped at any await.
     fn write(&self, step: Step<'_, Self::Want, Self::Have>) -> impl Future<Output = Result<Written, Problem>> + Send;
 
+    /// Lets go of the target at the end of a run that wrote.
+    fn close(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Where the lock of this target is kept and what it is called, one for each owner.
     fn lock_name(&self) -> String;
 
@@ -166,16 +171,4 @@ pub struct Timings {
 pub fn set<'a>(items: impl IntoIterator<Item = &'a str>) -> Value {
     let sorted: std::collections::BTreeSet<&str> = items.into_iter().collect();
     Value::from(sorted.into_iter().collect::<Vec<_>>())
-}
-
-/// A path element for a key: `.key`, or `["a.b"]` where it is not letters, digits, `_` or `-`.
-pub fn key_path(parent: &str, key: &str) -> String {
-    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if plain { format!("{parent}.{key}") } else { format!("{parent}[{}]", Value::from(key)) }
-}
-
-/// A path element for a named list element: `[name]`, quoted where it is not letters, digits, `_` or `-`.
-pub fn name_path(parent: &str, name: &str) -> String {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
-    if plain { format!("{parent}[{name}]") } else { format!("{parent}[{}]", Value::from(name)) }
 }

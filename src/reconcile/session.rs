@@ -39,6 +39,8 @@ pub trait Target: Send + Sync {
     fn depends_on(&self, change: usize) -> &[ResourceId];
     /// Carries out one change.
     fn write(&self, change: usize) -> BoxFuture<'_, Result<Written, Problem>>;
+    /// Lets go of the target at the end of a run that wrote.
+    fn close(&self) -> BoxFuture<'_, ()>;
     /// Compares what was written with what came back; a problem for each change that did not take.
     fn verify<'a>(&'a self, written: &'a [usize]) -> BoxFuture<'a, Vec<(usize, Problem)>>;
 }
@@ -234,6 +236,10 @@ impl<P: Provider> Target for Session<P> {
 
     fn write(&self, change: usize) -> BoxFuture<'_, Result<Written, Problem>> {
         Box::pin(self.carry_out(&self.planned[change]))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.provider.close())
     }
 
     fn verify<'a>(&'a self, written: &'a [usize]) -> BoxFuture<'a, Vec<(usize, Problem)>> {

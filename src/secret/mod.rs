@@ -3,7 +3,10 @@
 //! A [`Secret`] has no `Display`, no `Serialize`, a `Debug` that says nothing, and is zeroed when dropped. Its only
 //! door is [`Secret::expose`]: to review what touches secrets, search for that word.
 
+pub mod error;
 pub mod reference;
+pub mod sink;
+pub mod source;
 
 use std::fmt;
 
