@@ -123,7 +123,7 @@ async fn confirm(args: &Args, plan: &Plan, console: &Console, stop: &Stop) -> Re
     if args.output == PlainFormat::Text {
         console.print(&format!("{text}\n"), Format::Text)?;
     }
-    if asks && (args.output == PlainFormat::Json || !console.shows_results()) {
+    if asks && (args.output == PlainFormat::Json || !console.terminal.output) {
         console.say(&text);
     }
     if !plan.has_changes() || args.yes {

@@ -21,8 +21,21 @@ const WIDTH: usize = 120;
 pub(super) struct Console {
     choice: ColorChoice,
     verbose: bool,
+    /// Who is there.
+    pub(super) terminal: Terminal,
     /// The bars on standard error, which stand aside while something else is written there.
     pub(super) bars: MultiProgress,
+}
+
+/// Which of the streams are a terminal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminal {
+    /// Somebody can answer.
+    pub(super) input: bool,
+    /// Somebody sees results.
+    pub(super) output: bool,
+    /// Somebody sees progress and questions.
+    pub(super) errors: bool,
 }
 
 impl Console {
@@ -38,7 +51,12 @@ impl Console {
             Color::Always => ColorChoice::Always,
             Color::Never => ColorChoice::Never,
         };
-        Self { choice, verbose, bars: MultiProgress::new() }
+        let terminal = Terminal {
+            input: io::stdin().is_terminal(),
+            output: io::stdout().is_terminal(),
+            errors: io::stderr().is_terminal(),
+        };
+        Self { choice, verbose, terminal, bars: MultiProgress::new() }
     }
 
     /// Whether `-v` was given.
@@ -46,25 +64,15 @@ impl Console {
         self.verbose
     }
 
-    /// How text is laid out.
-    pub(super) fn layout(&self) -> Layout {
-        let width = if io::stdout().is_terminal() { terminal_width().unwrap_or(WIDTH) } else { WIDTH };
-        Layout { verbose: self.verbose, width }
-    }
-
     /// Whether somebody can be asked: questions go to standard error, answers come from standard input.
     pub(super) fn can_ask(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        self.terminal.input && self.terminal.errors
     }
 
-    /// Whether results are shown to somebody.
-    pub(super) fn shows_results(&self) -> bool {
-        io::stdout().is_terminal()
-    }
-
-    /// Whether standard error is shown to somebody.
-    pub(super) fn shows_progress(&self) -> bool {
-        io::stderr().is_terminal()
+    /// How text is laid out.
+    pub(super) fn layout(&self) -> Layout {
+        let width = if self.terminal.output { terminal_width().unwrap_or(WIDTH) } else { WIDTH };
+        Layout { verbose: self.verbose, width }
     }
 
     /// Whether standard error takes colours.

@@ -63,7 +63,9 @@ pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exi
         }
         out.push_str(&document);
         for comment in client.comments.iter().flat_map(|comment| comment.lines()) {
-            out.push_str(&format!("# {comment}\n"));
+            out.push_str("# ");
+            out.push_str(comment);
+            out.push('\n');
         }
     }
     // Names and descriptions come from the server; YAML quotes control characters in them.

@@ -16,7 +16,7 @@ pub(super) struct Reading(ProgressBar);
 
 impl Reading {
     pub(super) fn start(console: &Console, targets: usize) -> Self {
-        if !console.shows_progress() || targets == 0 {
+        if !console.terminal.errors || targets == 0 {
             return Self(ProgressBar::hidden());
         }
         let bar = console.bars.add(ProgressBar::new_spinner());
@@ -41,7 +41,7 @@ pub(super) struct Writing {
 
 impl Writing {
     pub(super) fn new(console: &Console) -> Self {
-        if !console.shows_progress() {
+        if !console.terminal.errors {
             return Self { bar: ProgressBar::hidden() };
         }
         let bar = console.bars.add(ProgressBar::new(0));

@@ -28,5 +28,6 @@ pub fn markdown() -> io::Result<String> {
 fn section(out: &mut String, name: &str, command: &Command) {
     let help = command.clone().color(ColorChoice::Never).term_width(100).render_long_help().to_string();
     let help: Vec<&str> = help.lines().map(str::trim_end).collect();
-    out.push_str(&format!("\n## {name}\n\n```text\n{}\n```\n", help.join("\n").trim_end()));
+    let help = help.join("\n");
+    out.extend(["\n## ", name, "\n\n```text\n", help.trim_end(), "\n```\n"]);
 }

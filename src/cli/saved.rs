@@ -14,7 +14,7 @@ use super::exit::Failure;
 use super::render::json::document;
 use crate::diagnostic::{Diagnostic, Problem};
 use crate::id::ResourceId;
-use crate::manifest::Manifests;
+use crate::manifest::{Declared, Manifests};
 use crate::reconcile::options::{MaxDelete, Options};
 use crate::reconcile::plan::{Change, PLAN_FORMAT, Plan};
 use crate::secret::reference::SecretRef;
@@ -85,7 +85,7 @@ impl SavedPlan {
             adopt: options.adopt,
             only: options.only.clone(),
         };
-        let documents = declared().map(|resource| resource.to_document()).collect();
+        let documents = declared().map(Declared::to_document).collect();
         Self { plan, saved: Saved { documents, options, secrets: secrets.collect() } }
     }
 
@@ -100,6 +100,7 @@ impl SavedPlan {
 ///
 /// # Errors
 /// The bytes are something else.
+#[expect(clippy::result_large_err, reason = "it happens once in a run")]
 pub fn parse(bytes: &[u8]) -> Result<SavedPlan, Diagnostic> {
     let invalid = |message: String| Diagnostic::new("provisor::plan::not_saved", message);
     let hint = "`provisor plan --out PLAN` makes one; manifests are named with `-f`";
@@ -137,21 +138,24 @@ pub(super) fn write(path: &Path, plan: &SavedPlan) -> Result<(), Failure> {
 
 /// Every resource that is not as the saved plan saw it: new, gone, or with another action, field or revision.
 pub fn stale(saved: &SavedPlan, fresh: &Plan) -> Vec<ResourceId> {
-    let by_place = |plan: &'_ Plan| -> BTreeMap<(ResourceId, Option<String>), Vec<Change>> {
-        let mut changes: BTreeMap<_, Vec<Change>> = BTreeMap::new();
-        for change in &plan.changes {
-            changes.entry((change.resource.clone(), change.target.clone())).or_default().push(change.clone());
-        }
-        changes
-    };
     let (before, now) = (by_place(&saved.plan), by_place(fresh));
     let places: BTreeSet<_> = before.keys().chain(now.keys()).collect();
     let moved = places.into_iter().filter(|place| match (before.get(*place), now.get(*place)) {
         (Some(before), Some(now)) => before.len() != now.len() || before.iter().zip(now).any(|(a, b)| has_moved(a, b)),
         _ => true,
     });
-    let moved: BTreeSet<ResourceId> = moved.map(|(id, _)| id.clone()).collect();
+    let moved: BTreeSet<ResourceId> = moved.map(|(id, _)| (*id).clone()).collect();
     moved.into_iter().collect()
+}
+
+type Place<'a> = (&'a ResourceId, Option<&'a str>);
+
+fn by_place(plan: &Plan) -> BTreeMap<Place<'_>, Vec<&Change>> {
+    let mut changes: BTreeMap<_, Vec<&Change>> = BTreeMap::new();
+    for change in &plan.changes {
+        changes.entry((&change.resource, change.target.as_deref())).or_default().push(change);
+    }
+    changes
 }
 
 fn has_moved(before: &Change, now: &Change) -> bool {

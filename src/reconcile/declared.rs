@@ -257,7 +257,7 @@ fn walk(path: String, before: &Value, after: &Value, secrets: &BTreeSet<&str>, f
         return;
     }
     match (before, after) {
-        (Value::Object(_), Value::Object(_)) | (Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
+        (Value::Object(_) | Value::Null, Value::Object(_)) | (Value::Object(_), Value::Null) => {
             let nothing = Map::new();
             let (a, b) = (before.as_object().unwrap_or(&nothing), after.as_object().unwrap_or(&nothing));
             if a.is_empty() && b.is_empty() {

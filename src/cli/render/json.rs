@@ -33,6 +33,9 @@ pub fn errors(errors: &[Diagnostic], warnings: &[Diagnostic]) -> String {
 }
 
 /// A value as one document with a line end.
+///
+/// # Panics
+/// A type of ours cannot be written as JSON, which would be a bug.
 pub fn document(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("types of ours have text keys and no failing serializer");
     text.push('\n');

@@ -8,8 +8,8 @@ use super::field::{Mark, Shown, show};
 use super::group::{Class, NAMES, Section, sections, uncompared};
 use super::text::symbol;
 use super::value::escape;
-use super::{count, plan_summary};
-use crate::reconcile::plan::{Action, Basis, Change, FieldChange, Plan, Reason};
+use super::{count, more, plan_summary};
+use crate::reconcile::plan::{Action, Basis, Change, FieldChange, Plan};
 
 /// The most characters that a comment has (GitHub takes 65,536).
 pub const LIMIT: usize = 60_000;
@@ -64,7 +64,7 @@ pub(super) fn block_of(heading: &str, text: &str) -> String {
     });
     let kept = fits.count();
     let hidden = lines.len() - kept;
-    let note = if hidden > 0 { format!("\n... {} not shown.\n", count(hidden, "more line")) } else { String::new() };
+    let note = if hidden > 0 { format!("\n... {} not shown.\n", more(hidden, "line")) } else { String::new() };
     format!("{heading}\n{}{note}", fenced("text", &lines[..kept]))
 }
 
@@ -74,6 +74,10 @@ struct Page {
 }
 
 impl Page {
+    fn write(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
     fn left(&self) -> usize {
         (LIMIT - TAIL).saturating_sub(self.out.chars().count())
     }
@@ -99,9 +103,9 @@ impl Page {
             let mut lines = head.clone();
             if !crowd {
                 change.fields.iter().take(FIELDS).for_each(|field| write_field(&mut lines, field));
-                let more = change.fields.len().saturating_sub(FIELDS);
-                if more > 0 {
-                    lines.push(format!("    ... {}", count(more, "more field")));
+                let hidden = change.fields.len().saturating_sub(FIELDS);
+                if hidden > 0 {
+                    lines.push(format!("    ... {}", more(hidden, "field")));
                 }
             }
             let chosen = [lines, head].into_iter().find(|lines| length(lines) <= left);
@@ -115,7 +119,7 @@ impl Page {
             return;
         }
         if shown == wanted && wanted < class.changes.len() {
-            block.push(format!("  ... and {} more", count(class.changes.len() - wanted, class.kind)));
+            block.push(format!("  ... and {}", more(class.changes.len() - wanted, class.kind)));
         } else {
             self.hidden += class.changes.len() - shown;
         }
@@ -127,12 +131,12 @@ impl Page {
 
     fn end(&mut self, plan: &Plan) {
         if self.hidden > 0 {
-            self.out.push_str(&format!("\n... {} not shown.\n", count(self.hidden, "more change")));
+            self.write(&format!("\n... {} not shown.\n", more(self.hidden, "change")));
         }
         let uncompared = uncompared(plan);
         if uncompared > 0 {
             let what = count(uncompared, "unchanged resource");
-            self.out.push_str(&format!("\n{what} could not be compared in their secrets.\n"));
+            self.write(&format!("\n{what} could not be compared in their secrets.\n"));
         }
     }
 }
@@ -181,7 +185,7 @@ fn head(class: &Class<'_>, change: &Change, crowd: bool) -> Vec<String> {
         line.push_str(&anstream::adapter::strip_str(&format!("  {}", super::text::one_line(field))).to_string());
     }
     if let Some(message) = &change.message {
-        line.push_str(&format!("  ({})", escape(message)));
+        line.extend(["  (", &escape(message), ")"]);
     }
     let mut lines = vec![line];
     if let Some(error) = change.error.as_ref().filter(|_| !class.shares_error()) {
@@ -212,7 +216,7 @@ fn write_field(lines: &mut Vec<String>, field: &FieldChange) {
     let path = escape(&field.path);
     match show(field, VALUE) {
         Shown::Secret(text) => {
-            let mark = if field.reason == Some(Reason::Changed) || field.is_write() { '!' } else { ' ' };
+            let mark = if field.is_write() { '!' } else { ' ' };
             lines.push(format!("{mark}   {path}: {text}"));
         }
         Shown::Added(value) => lines.push(format!("+   {path}: {value}")),

@@ -70,3 +70,8 @@ fn count(number: usize, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{plural}")
 }
+
+/// `1 more fault`, `2 more faults`.
+fn more(number: usize, noun: &str) -> String {
+    count(number, &format!("more {noun}"))
+}

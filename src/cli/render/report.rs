@@ -3,7 +3,7 @@
 use super::group::{Class, NAMES, sections};
 use super::text::{Page, symbol};
 use super::value::escape;
-use super::{Layout, count, paint, report_summary, style};
+use super::{Layout, count, more, paint, report_summary, style};
 use crate::reconcile::plan::{Action, Change, Outcome, Plan};
 
 /// The report: outcomes by target, then one sentence.
@@ -45,7 +45,7 @@ fn write_class(page: &mut Page, class: &Class<'_>, layout: Layout) {
         page.change_warnings(change);
     }
     if shown < class.changes.len() {
-        page.line(4, &format!("... and {} more", count(class.changes.len() - shown, class.kind)));
+        page.line(4, &format!("... and {}", more(class.changes.len() - shown, class.kind)));
     }
     if let Some(error) = class.error() {
         page.remedy(error, shares_error);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::field::{Mark, Shown, show};
 use super::group::{Class, NAMES, Section, sections, uncompared};
 use super::value::escape;
-use super::{Layout, count, paint, plan_summary, style};
+use super::{Layout, count, more, paint, plan_summary, style};
 use crate::diagnostic::Problem;
 use crate::reconcile::plan::{Action, Basis, Change, FieldChange, Outcome, Plan};
 use crate::reconcile::provider::Timings;
@@ -17,7 +17,7 @@ const VALUE: usize = 200;
 /// Warnings of one code, unless everything is asked for.
 const WARNINGS: usize = 3;
 /// The widest path that others are aligned to.
-const ALIGN: usize = 32;
+const ALIGN: usize = 40;
 
 /// The plan: changes by target, then notes, then one sentence.
 pub fn plan(plan: &Plan, layout: Layout) -> String {
@@ -98,7 +98,7 @@ impl Page {
             self.change_warnings(change);
         }
         if shown < class.changes.len() {
-            self.line(4, &format!("... and {} more", count(class.changes.len() - shown, class.kind)));
+            self.line(4, &format!("... and {}", more(class.changes.len() - shown, class.kind)));
         }
         if let Some(error) = class.error() {
             self.remedy(error, shares_error);
@@ -130,16 +130,16 @@ impl Page {
         let paths: Vec<String> = fields.iter().map(|field| escape(&field.path)).collect();
         let widest = paths.iter().map(|path| path.chars().count()).filter(|width| *width <= ALIGN).max().unwrap_or(0);
         for (field, path) in fields.iter().zip(&paths) {
-            self.field(field, path, widest);
+            self.field(field, path, widest, change.action == Action::Create);
         }
         let hidden = change.fields.len() - fields.len();
         if hidden > 0 {
-            let text = format!("... {} more (-v shows them)", count(hidden, "field"));
+            let text = format!("... {} (-v shows them)", more(hidden, "field"));
             self.line(6, &paint(style::FAINT, &text));
         }
     }
 
-    fn field(&mut self, field: &FieldChange, path: &str, widest: usize) {
+    fn field(&mut self, field: &FieldChange, path: &str, widest: usize, is_created: bool) {
         let limit = if self.layout.verbose { usize::MAX } else { VALUE };
         let pad = " ".repeat(widest.saturating_sub(path.chars().count()));
         let label = format!("{path}:{pad} ");
@@ -156,10 +156,12 @@ impl Page {
             }
             Shown::Lines(lines) => {
                 self.line(indent, label.trim_end());
-                lines.iter().for_each(|(mark, text)| self.line(indent + 2, &marked(*mark, text)));
+                for (mark, text) in &lines {
+                    self.line(indent + 2, &marked(*mark, text));
+                }
             }
             Shown::Items(items) => self.marked(indent, &label, &items),
-            Shown::Added(value) if is_new(field) => self.line(indent, &format!("{label}{}", paint(style::ADD, &value))),
+            Shown::Added(value) if is_created => self.line(indent, &format!("{label}{}", paint(style::ADD, &value))),
             shown => self.line(indent, &format!("{label}{}", short(&shown))),
         }
     }
@@ -214,11 +216,6 @@ impl Page {
     }
 }
 
-/// Whether there was nothing before and nothing needs to say so.
-fn is_new(field: &FieldChange) -> bool {
-    field.before.is_null()
-}
-
 fn arrow(before: &str, after: &str) -> String {
     format!("{} {} {}", paint(style::REMOVE, before), paint(style::FAINT, "->"), paint(style::ADD, after))
 }
@@ -226,8 +223,8 @@ fn arrow(before: &str, after: &str) -> String {
 fn short(shown: &Shown) -> String {
     match shown {
         Shown::Secret(text) => paint(style::CHANGE, text),
-        Shown::Added(value) => paint(style::ADD, value),
-        Shown::Removed(value) => format!("{} {}", paint(style::REMOVE, value), paint(style::FAINT, "-> (absent)")),
+        Shown::Added(value) => marked(Mark::Added, value),
+        Shown::Removed(value) => marked(Mark::Removed, value),
         Shown::Changed(before, after) => arrow(before, after),
         Shown::Items(parts) | Shown::Lines(parts) => {
             parts.iter().map(|(mark, text)| marked(*mark, text)).collect::<Vec<_>>().join(" ")

@@ -67,23 +67,27 @@ pub(super) fn lines(value: &Value) -> Vec<String> {
         Value::String(text) => text.lines().map(escape).collect(),
         value => {
             let mut out = Vec::new();
-            spread(value, "", String::new(), &mut out);
+            spread(value, "", "", &mut out);
             out
         }
     }
 }
 
-fn spread(value: &Value, indent: &str, before: String, out: &mut Vec<String>) {
+fn spread(value: &Value, indent: &str, before: &str, out: &mut Vec<String>) {
     let deeper = format!("{indent}  ");
     match value {
         Value::Array(items) if !items.is_empty() => {
             out.push(format!("{indent}{before}["));
-            items.iter().for_each(|item| spread(item, &deeper, String::new(), out));
+            for item in items {
+                spread(item, &deeper, "", out);
+            }
             out.push(format!("{indent}]"));
         }
         Value::Object(members) if !members.is_empty() => {
             out.push(format!("{indent}{before}{{"));
-            members.iter().for_each(|(name, value)| spread(value, &deeper, format!("{}: ", name_of(name)), out));
+            for (name, value) in members {
+                spread(value, &deeper, &format!("{}: ", name_of(name)), out);
+            }
             out.push(format!("{indent}}}"));
         }
         plain => out.push(format!("{indent}{before}{}", inline(plain))),
