@@ -66,28 +66,38 @@ pub(super) fn explain(input: &Input, cause: Option<Diagnostic>) -> (Vec<Document
 }
 
 fn document(tree: &Node, is_named: bool, walk: &mut Walk) -> Document {
-    let hint = format!("write `apiVersion: {API_VERSION}`");
     let Data::Map(_) = &tree.data else {
         walk.fault(tree, "", "wrong_type", "a document must be a map".to_owned());
         return Document::Faulty;
     };
-    match tree.get("apiVersion").map(|node| (node, node.text())) {
-        Some((_, Some(API_VERSION))) => {}
-        Some((_, Some(_))) if !is_named => return Document::Foreign,
-        Some((node, _)) => {
-            let message = "`apiVersion` is not one that provisor knows".to_owned();
-            walk.fault(node, "apiVersion", "unknown_api_version", message).hint = Some(hint);
-            return Document::Faulty;
-        }
-        None => {
-            let message = "the document lacks `apiVersion`".to_owned();
-            walk.fault(tree, "apiVersion", "missing_field", message).hint = Some(hint);
-        }
+    if !is_named && tree.get("apiVersion").and_then(Node::text).is_some_and(|version| version != API_VERSION) {
+        return Document::Foreign;
+    }
+    if !version(tree, walk) {
+        return Document::Faulty;
     }
     if tree.get("kind").and_then(Node::text) == Some("List") {
         return list(tree, walk);
     }
     resource(tree, walk).map_or(Document::Faulty, |parsed| Document::One(Box::new(parsed)))
+}
+
+/// Whether the document is of our version, or may be: one that names none is looked at further.
+fn version(tree: &Node, walk: &mut Walk) -> bool {
+    let hint = format!("write `apiVersion: {API_VERSION}`");
+    match tree.get("apiVersion") {
+        Some(node) if node.text() == Some(API_VERSION) => true,
+        Some(node) => {
+            let message = "`apiVersion` is not one that provisor knows".to_owned();
+            walk.fault(node, "apiVersion", "unknown_api_version", message).hint = Some(hint);
+            false
+        }
+        None => {
+            let message = "the document lacks `apiVersion`".to_owned();
+            walk.fault(tree, "apiVersion", "missing_field", message).hint = Some(hint);
+            true
+        }
+    }
 }
 
 fn list(tree: &Node, walk: &mut Walk) -> Document {
@@ -97,7 +107,7 @@ fn list(tree: &Node, walk: &mut Walk) -> Document {
     };
     let item = |(number, item): (usize, &Node)| {
         let before = walk.faults.len();
-        let parsed = resource(item, walk);
+        let parsed = if version(item, walk) { resource(item, walk) } else { None };
         for fault in &mut walk.faults[before..] {
             fault.path = Some(format!("items[{number}].{}", fault.path.take().unwrap_or_default()));
         }

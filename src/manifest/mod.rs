@@ -168,7 +168,10 @@ fn parse(input: &Input) -> (Vec<Document>, Vec<Diagnostic>) {
         match document::from_json(&input.text) {
             Ok(documents) => (Some(documents), None),
             Err(error) if error.is_syntax() || error.is_eof() => (None, Some(no_json(&error))),
-            Err(_) => (None, None),
+            // A fault of the types came first; behind it the text may still be no JSON.
+            Err(_) => {
+                (None, serde_json::from_str::<serde::de::IgnoredAny>(&input.text).err().map(|error| no_json(&error)))
+            }
         }
     } else {
         (document::from_yaml(&input.text).ok(), None)
