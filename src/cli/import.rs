@@ -2,16 +2,12 @@
 
 use super::console::Console;
 use super::exit::{Exit, Failure};
-use super::options::{Common, Files, Pruning};
+use super::options::{Common, Files};
 use super::render::Format;
 use super::{session, signals};
-use crate::clock::Clock;
-use crate::diagnostic::Problem;
-use crate::manifest::kinds::{Kind, Spec};
+use crate::manifest::kinds::Kind;
 use crate::manifest::{Manifests, emit};
 use crate::providers::keycloak::RealmProvider;
-use crate::providers::{self, Surroundings};
-use crate::secret::source::Sources;
 
 const AFTER: &str = "\
 Examples:
@@ -74,20 +70,9 @@ pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// The realm of that name, signed in to.
+/// The realm of that name.
 fn realm(manifests: &Manifests, name: &str, common: &Common) -> Result<RealmProvider, Failure> {
-    let spec = manifests.targets.iter().find_map(|target| match &target.spec {
-        Spec::KeycloakRealm(spec) if target.id.name == name => Some(spec),
-        _ => None,
-    });
-    let Some(spec) = spec else {
-        let message = format!("the manifests declare no KeycloakRealm `{name}`");
-        return Err(Problem::new("provisor::import::target", message).with_hint("name it with `--target`").into());
-    };
-    let sources = Sources::from_environment(common.credentials_dir.clone());
-    let surroundings =
-        Surroundings { sources: &sources, wait: common.wait.duration(), locks: None, clock: Clock::system() };
-    let options = common.engine(&Pruning { prune: false, max_delete: None }, false, false);
-    let api = providers::realm_api(spec, &options, &surroundings)?;
-    Ok(RealmProvider::new(api, String::new(), common.owner()))
+    let (_, spec) =
+        session::realms(manifests).find(|(realm, _)| *realm == name).ok_or_else(|| session::no_realm(name))?;
+    Ok(RealmProvider::new(session::realm_api(spec, common)?, String::new(), common.owner()))
 }

@@ -9,6 +9,9 @@ use super::progress::Reading;
 use super::render;
 use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, Problem};
+use crate::keycloak::Api;
+use crate::manifest::kinds::Spec;
+use crate::manifest::kinds::keycloak::KeycloakRealmSpec;
 use crate::manifest::{self, Manifests};
 use crate::providers::{self, Surroundings};
 use crate::reconcile::engine::{Locks, Prepared};
@@ -79,4 +82,28 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Failure>>) -> R
     let result = runtime.block_on(future);
     runtime.shutdown_background();
     result
+}
+
+/// The realms among the targets, by name.
+pub(super) fn realms(manifests: &Manifests) -> impl Iterator<Item = (&str, &KeycloakRealmSpec)> {
+    manifests.targets.iter().filter_map(|target| match &target.spec {
+        Spec::KeycloakRealm(spec) => Some((target.id.name.as_str(), &**spec)),
+        _ => None,
+    })
+}
+
+/// The administration interface of a realm, for commands that make no plan.
+pub(super) fn realm_api(spec: &KeycloakRealmSpec, common: &Common) -> Result<Api, Failure> {
+    let sources = Sources::from_environment(common.credentials_dir.clone());
+    let surroundings =
+        Surroundings { sources: &sources, wait: common.wait.duration(), locks: None, clock: Clock::system() };
+    let options = Options { owner: common.owner().to_owned(), parallelism: common.parallelism, ..Options::default() };
+    Ok(providers::realm_api(spec, &options, &surroundings)?)
+}
+
+/// `--target` names no realm.
+pub(super) fn no_realm(name: &str) -> Failure {
+    Problem::new("provisor::target::unknown", format!("the manifests declare no KeycloakRealm `{name}`"))
+        .with_hint("name a declared one with `--target`")
+        .into()
 }

@@ -18,7 +18,7 @@ use crate::manifest::{Declared, Manifests};
 use crate::path::{key_path, name_path};
 
 /// The client scope that a realm's devices share where the realm names none.
-const DEVICE_SCOPE: &str = "iot-device";
+pub const DEVICE_SCOPE: &str = "iot-device";
 
 /// One of the two revisions.
 #[derive(Debug, Clone, Copy)]

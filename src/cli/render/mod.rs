@@ -5,6 +5,7 @@
 //! ([`value::escape`]) nor leave their place in a Markdown document ([`markdown`] puts all of them into code).
 
 mod diagnostics;
+mod doctor;
 mod field;
 mod group;
 pub mod json;
@@ -15,6 +16,7 @@ mod text;
 mod value;
 
 pub use diagnostics::{diagnostics, markdown_diagnostics, valid, warnings};
+pub use doctor::doctor;
 pub use markdown::{LIMIT, markdown};
 pub use report::report;
 pub use summary::{plan_summary, report_summary};
