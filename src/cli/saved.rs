@@ -100,7 +100,6 @@ impl SavedPlan {
 ///
 /// # Errors
 /// The bytes are something else.
-#[expect(clippy::result_large_err, reason = "it happens once in a run")]
 pub fn parse(bytes: &[u8]) -> Result<SavedPlan, Diagnostic> {
     let invalid = |message: String| Diagnostic::new("provisor::plan::not_saved", message);
     let hint = "`provisor plan --out PLAN` makes one; manifests are named with `-f`";

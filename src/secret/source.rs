@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
 use std::io::{IsTerminal as _, Read as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use zeroize::Zeroizing;
 
@@ -35,6 +35,8 @@ enum Credentials {
 #[derive(Debug)]
 pub struct Sources {
     credentials: Credentials,
+    /// The credentials folder without links, once it was looked at.
+    root: OnceLock<PathBuf>,
     resolved: Mutex<HashMap<SecretRef, Secret>>,
     warnings: Mutex<Vec<Warning>>,
 }
@@ -47,7 +49,7 @@ impl Sources {
             (None, Some(folder)) => Credentials::Delivered(folder.into()),
             (None, None) => Credentials::Nowhere,
         };
-        Self { credentials, resolved: Mutex::default(), warnings: Mutex::default() }
+        Self { credentials, root: OnceLock::new(), resolved: Mutex::default(), warnings: Mutex::default() }
     }
 
     /// The secret that a reference means, without one final line end.
@@ -95,21 +97,16 @@ impl Sources {
         if name.is_empty() || name.len() > 255 || !name.chars().all(is_plain) || matches!(name, "." | "..") {
             return Err(Error::BadName { name: name.to_owned() });
         }
-        let (folder, is_delivered) = match &self.credentials {
-            Credentials::Nowhere => return Err(Error::NoCredentialsDirectory { name: name.to_owned() }),
-            Credentials::Delivered(folder) => (folder, true),
-            Credentials::Named(folder) => (folder, false),
-        };
-        let root = folder.canonicalize().map_err(|_| Error::MissingDirectory { path: folder.clone() })?;
+        let is_delivered = matches!(self.credentials, Credentials::Delivered(_));
+        let root = self.root(name)?;
         let what = format!("the credential `{name}`");
         let path = root.join(name);
         // Kubernetes mounts secrets as trees of links: follow them, but not out of the folder.
-        let real = path.canonicalize().map_err(|_| Error::Missing { what: what.clone() })?;
-        if !real.starts_with(&root) {
+        let missing = |_| Error::Missing { what: what.clone() };
+        let is_link = path.symlink_metadata().map_err(missing)?.is_symlink();
+        let real = if is_link { path.canonicalize().map_err(missing)? } else { path };
+        if !real.starts_with(root) {
             return Err(Error::LeadsOut { what });
-        }
-        if !is_delivered {
-            refuse_shared_folder(&root)?;
         }
         let (bytes, metadata) = read(&real, &what)?;
         match mode(&metadata) {
@@ -118,6 +115,23 @@ impl Sources {
             _ => {}
         }
         Ok(bytes)
+    }
+
+    /// The credentials folder, looked at once.
+    fn root(&self, name: &str) -> Result<&Path, Error> {
+        if let Some(root) = self.root.get() {
+            return Ok(root);
+        }
+        let (folder, is_named) = match &self.credentials {
+            Credentials::Nowhere => return Err(Error::NoCredentialsDirectory { name: name.to_owned() }),
+            Credentials::Delivered(folder) => (folder, false),
+            Credentials::Named(folder) => (folder, true),
+        };
+        let root = folder.canonicalize().map_err(|_| Error::MissingDirectory { path: folder.clone() })?;
+        if is_named {
+            refuse_shared_folder(&root)?;
+        }
+        Ok(self.root.get_or_init(|| root))
     }
 
     fn file(&self, path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -165,12 +179,13 @@ fn read(path: &Path, what: &str) -> Result<(Zeroizing<Vec<u8>>, Metadata), Error
         std::io::ErrorKind::NotFound => Error::Missing { what: what.to_owned() },
         _ => Error::Io { action: "read", path: path.to_owned(), source },
     };
-    // Looked at before it is opened, too: opening a pipe would wait for a writer.
-    if !path.metadata().map_err(failed)?.is_file() {
+    // Without blocking: opening a pipe would wait for a writer.
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
         return Err(Error::NotAFile { what: what.to_owned() });
     }
-    let file = File::open(path).map_err(failed)?;
-    let metadata = file.metadata().map_err(failed)?;
     if metadata.len() > LIMIT {
         return Err(Error::TooLarge { what: what.to_owned() });
     }
