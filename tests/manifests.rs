@@ -229,7 +229,7 @@ proptest! {
             documents.push(json!({"apiVersion": "provisor.dev/v1alpha1", "kind": "KeycloakClient",
                 "metadata": {"name": format!("c{number}")}, "spec": spec}));
         }
-        let said = |loaded: Manifests| -> Vec<Value> { loaded.resources.iter().map(provisor::manifest::Declared::to_document).collect() };
+        let said = |loaded: Manifests| -> Vec<Value> { loaded.resources.iter().map(manifest::Declared::to_document).collect() };
         let yaml = said(load(&manifest::emit::to_yaml(&documents)).unwrap());
         let list = said(manifest::from_documents(&documents).unwrap());
         prop_assert_eq!(&yaml, &list);

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use provisor::cli::schema::files;
+use provisor::manifest::kinds::Kind;
 use provisor::manifest::{self, schema};
 use serde_json::{Value, json};
 
@@ -113,7 +114,7 @@ fn the_custom_resources_are_structural() {
             }
         }
     }
-    for kind in provisor::manifest::kinds::Kind::ALL {
+    for kind in Kind::ALL {
         let crd = schema::crd(kind);
         walk(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"], kind.name());
     }

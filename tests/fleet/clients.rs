@@ -26,7 +26,7 @@ fn every_part_of_a_client_is_written_and_mended_and_the_rest_is_left_alone() {
             "settings": {"frontchannelLogout": true, "rootUrl": "https://web.example.org"},
         }),
     );
-    world.declare(&[web.clone()]);
+    world.declare(std::slice::from_ref(&web));
     let plan = world.plan(&["--detailed-exitcode"]).exits(2);
     assert_eq!(plan.change("KeycloakClient/web")["action"], "create");
     world.converge();

@@ -1,15 +1,21 @@
 //! A realm of its own on the real Keycloak, a folder of manifests and credentials, and the program itself.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+fn restrict(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
 /// The secret that provisor signs in with; a canary, too: no output may ever hold it.
 pub(crate) const CLIENT_SECRET: &str = "canary-of-provisor-itself-7f3a91";
 
 /// What `make test` names.
+#[expect(clippy::disallowed_methods, reason = "names the server of this test")]
 pub(crate) fn keycloak() -> String {
     std::env::var("PROVISOR_TEST_KEYCLOAK").expect("PROVISOR_TEST_KEYCLOAK names a Keycloak; run `make test`")
 }
@@ -81,7 +87,7 @@ impl World {
         };
         std::fs::create_dir(world.path("credentials")).unwrap();
         std::fs::create_dir(world.path("run")).unwrap();
-        world.restrict(&world.path("credentials"), 0o700);
+        restrict(&world.path("credentials"), 0o700);
         world.credential("client", CLIENT_SECRET);
         world.post("", &json!({"realm": world.realm, "enabled": true}));
         world.realm_post(
@@ -96,11 +102,6 @@ impl World {
     /// A realm where provisor may do all that it could need.
     pub(crate) fn with_all_rights() -> Self {
         Self::new(&["manage-clients", "manage-realm", "manage-users", "view-realm", "view-users"])
-    }
-
-    fn restrict(&self, path: &Path, mode: u32) {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
 
     /// Gives the service account of provisor roles of `realm-management`.
@@ -119,7 +120,7 @@ impl World {
     pub(crate) fn credential(&self, name: &str, value: &str) {
         let path = self.path("credentials").join(name);
         std::fs::write(&path, value).unwrap();
-        self.restrict(&path, 0o600);
+        restrict(&path, 0o600);
     }
 
     /// Writes `fleet.yaml`: the realm, and the documents given.
@@ -245,9 +246,7 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let (status, _) = self.request(reqwest::Method::DELETE, &format!("/{}", self.realm), None);
-        if status >= 300 && !std::thread::panicking() {
-            eprintln!("the realm {} is left behind: {status}", self.realm);
-        }
+        assert!(status < 300 || std::thread::panicking(), "the realm {} is left behind: {status}", self.realm);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use crate::keycloak::{Client, RoleMappings};
 use crate::manifest::kinds::common::DeletionPolicy;
@@ -54,48 +53,37 @@ impl ClientHave {
 
     /// A digest of all that is no secret, in an order that does not depend on the server's.
     fn revision(&self) -> String {
-        let mut hasher = Sha256::new();
-        let mut text = String::new();
-        canonical(&Value::Object(self.fields.clone()), &mut text);
-        hasher.update(text.as_bytes());
-        data_encoding::HEXLOWER.encode(&hasher.finalize()[..16])
+        let of_client = |(name, value): (&String, &Value)| mixed(&[hash(name.as_bytes()), digest(value)]);
+        let members = self.fields.iter().filter(|(name, _)| *name != "access").map(of_client);
+        format!("{:032x}", members.fold(0, u128::wrapping_add))
     }
 }
 
-/// Writes `value` with sorted members and sorted lists, without what depends on who asks or is made anew by each write.
-fn canonical(value: &Value, out: &mut String) {
+/// A digest of a value in which members and list elements may stand in any order. It tells a change by accident or by
+/// hand, not one by somebody who wants a collision; nobody gains anything from one.
+fn digest(value: &Value) -> u128 {
     match value {
-        Value::Object(members) => {
-            let mut names: Vec<&String> = members.keys().filter(|name| *name != "access").collect();
-            names.sort();
-            out.push('{');
-            for name in names {
-                out.push_str(&Value::from(name.as_str()).to_string());
-                out.push(':');
-                canonical(&members[name], out);
-                out.push(',');
-            }
-            out.push('}');
-        }
-        Value::Array(items) => {
-            let mut texts: Vec<String> = items
-                .iter()
-                .map(|item| {
-                    let mut text = String::new();
-                    canonical(item, &mut text);
-                    text
-                })
-                .collect();
-            texts.sort();
-            out.push('[');
-            for text in texts {
-                out.push_str(&text);
-                out.push(',');
-            }
-            out.push(']');
-        }
-        scalar => out.push_str(&scalar.to_string()),
+        Value::Null => 1,
+        Value::Bool(flag) => 2 + u128::from(*flag),
+        Value::Number(number) => hash(number.to_string().as_bytes()),
+        Value::String(text) => mixed(&[4, hash(text.as_bytes())]),
+        Value::Array(items) => items.iter().map(digest).fold(5, |sum, one| sum.wrapping_add(mixed(&[one]))),
+        Value::Object(members) => members
+            .iter()
+            .fold(6, |sum, (name, value)| sum.wrapping_add(mixed(&[hash(name.as_bytes()), digest(value)]))),
     }
+}
+
+const FNV_OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+
+/// FNV-1a, 128 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>).
+fn hash(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(FNV_OFFSET, |hash, byte| (hash ^ u128::from(*byte)).wrapping_mul(FNV_PRIME))
+}
+
+fn mixed(parts: &[u128]) -> u128 {
+    parts.iter().fold(FNV_OFFSET, |all, part| hash(&(all ^ part).to_le_bytes()))
 }
 
 /// A client as the engine sees it.
