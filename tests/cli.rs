@@ -377,7 +377,6 @@ fn a_target_that_does_not_answer_is_unknown_and_the_run_fails() {
     fleet
       ? KeycloakClient/grafana
           error: the environment variable `NOBODY_SETS_THIS` does not exist
-          hint: for a credential, the unit needs a `LoadCredential=` line; a relative one is left out in silence when its file is missing
           code: provisor::secret::missing
 
     Plan: 1 unknown.

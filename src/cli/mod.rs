@@ -104,6 +104,11 @@ impl Command {
 /// The whole program.
 pub fn main() -> ExitCode {
     panics::install();
+    if let Err(error) = crate::process::disable_core_dumps() {
+        let fault = Diagnostic::new("provisor::process::core_dumps", format!("cannot disable core dumps: {error}"));
+        Console::with_color(Color::Auto, false).say(&render::diagnostics(&[fault]));
+        return Exit::Failed.into();
+    }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let asked_for_json = asks_for_json(&arguments);
     let ended = std::panic::catch_unwind(|| match Cli::try_parse_from(arguments) {

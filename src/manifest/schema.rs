@@ -1,7 +1,7 @@
 //! The published schemas, generated from the types: JSON Schema for editors and checks, CRDs for Kubernetes.
 //!
 //! Both come in a *structural* form: no references, no nullable unions, enums as lists. That is what Kubernetes accepts,
-//! what editors explain best, and what [`super::shape`] walks to find every fault of a document.
+//! what editors explain best, and what `shape` walks to find every fault of a document.
 
 use std::path::{Path, PathBuf};
 

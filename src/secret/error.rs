@@ -26,6 +26,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// The credentials directory has no file of this name.
+    #[error("the credential `{name}` does not exist")]
+    MissingCredential {
+        /// The credential that was asked for.
+        name: String,
+    },
     /// The secret is not there.
     #[error("{what} does not exist")]
     Missing {
@@ -127,7 +133,7 @@ impl Error {
                 "provisor::secret::no_credentials_directory"
             }
             Self::BadName { .. } => "provisor::secret::bad_name",
-            Self::Missing { .. } => "provisor::secret::missing",
+            Self::MissingCredential { .. } | Self::Missing { .. } => "provisor::secret::missing",
             Self::Empty { .. } => "provisor::secret::empty",
             Self::TooLarge { .. } => "provisor::secret::too_large",
             Self::NotAFile { .. } | Self::LeadsOut { .. } => "provisor::secret::not_a_file",
@@ -161,9 +167,9 @@ impl Error {
                  yourself and name it with `--credentials-dir`"
             }
             Self::BadName { .. } => "use letters, digits, `_`, `.`, `-` and `@`, at most 255",
-            Self::Missing { .. } => {
-                "for a credential, the unit needs a `LoadCredential=` line; a relative one is left out in silence when \
-                 its file is missing"
+            Self::MissingCredential { .. } => {
+                "does the unit have its `LoadCredential=` line? systemd leaves out a relative one in silence when its \
+                 file is missing"
             }
             Self::Empty { .. } => "a secret must not be empty; was the file encrypted or written yet?",
             Self::Permissions { how: "replaced", .. } => "`chmod go-w` the folder",

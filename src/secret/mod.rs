@@ -18,9 +18,11 @@ use zeroize::Zeroizing;
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes ownership of `value`; the caller keeps no copy.
+    /// Takes ownership of `value`; neither the caller nor the allocator keeps a copy.
     pub fn new(value: String) -> Self {
-        Self(SecretString::from(value))
+        // Not by `String::into_boxed_str`: what that leaves behind when it moves the text is not zeroed.
+        let value = Zeroizing::new(value);
+        Self(SecretString::from(Box::<str>::from(value.as_str())))
     }
 
     /// A fresh secret of `bytes` random bytes from the operating system, as unpadded base64url text.

@@ -62,10 +62,9 @@ pub fn write(sink: &SinkRef, value: &[u8]) -> Result<(), Error> {
 /// Writes a file of mode 0600 in the manner of a sink, such as a card.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    // A link is written through, so that it goes on to be one.
-    let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let path = &place(path);
     check_folder(path)?;
     let new = beside(path);
     let result = write_new(&new, bytes).and_then(|()| {
@@ -83,8 +82,13 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Removes what a crash left beside the sink.
 pub fn remove_leftover(sink: &SinkRef) {
     if let Ok(path) = file(sink) {
-        remove(&beside(path));
+        remove(&beside(&place(path)));
     }
+}
+
+/// Where the file of a sink really is: a link is written through, so that it goes on to be one.
+fn place(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 fn file(sink: &SinkRef) -> Result<&Path, Error> {

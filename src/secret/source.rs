@@ -82,7 +82,7 @@ impl Sources {
     pub fn optional_credential(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
         match self.credential(name) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(Error::Missing { .. } | Error::NoCredentialsDirectory { .. }) => Ok(None),
+            Err(Error::MissingCredential { .. } | Error::NoCredentialsDirectory { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -102,7 +102,7 @@ impl Sources {
         let what = format!("the credential `{name}`");
         let path = root.join(name);
         // Kubernetes mounts secrets as trees of links: follow them, but not out of the folder.
-        let missing = |_| Error::Missing { what: what.clone() };
+        let missing = |_| Error::MissingCredential { name: name.to_owned() };
         let is_link = path.symlink_metadata().map_err(missing)?.is_symlink();
         let real = if is_link { path.canonicalize().map_err(missing)? } else { path };
         if !real.starts_with(root) {

@@ -2,7 +2,7 @@
 //! contact nothing and write nowhere.
 //!
 //! Values, names and messages may come from a server. Whatever they hold, they cannot paint the terminal
-//! ([`value::escape`]) nor leave their place in a Markdown document ([`markdown`] puts all of them into code).
+//! (`value::escape`) nor leave their place in a Markdown document ([`markdown`] puts all of them into code).
 
 mod diagnostics;
 mod doctor;
