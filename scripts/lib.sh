@@ -47,6 +47,17 @@ install_packages() {
   die "could not install: $*"
 }
 
+# retry COMMAND...: three times, for what needs the network.
+retry() {
+  local attempt
+  for attempt in 1 2 3; do
+    "$@" && return
+    say "attempt $attempt failed: $1"
+    [ "$attempt" -eq 3 ] || sleep 5
+  done
+  die "failed three times: $1"
+}
+
 # with_lock NAME COMMAND...: one run at a time fills one place in the cache.
 with_lock() {
   local name=$1 lock

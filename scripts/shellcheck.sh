@@ -6,4 +6,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need shellcheck shellcheck
 cd "$root"
-shellcheck --external-sources --source-path=. .ci/run scripts/*.sh scripts/servers/*.sh
+shellcheck --external-sources --source-path=. .ci/run scripts/*.sh scripts/servers/*.sh scripts/servers/*/*.sh

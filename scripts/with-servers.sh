@@ -10,7 +10,8 @@
 #
 # A server is one file, scripts/servers/NAME.sh, with the functions
 #   NAME_install            fill the cache; done before anything is started, under a lock
-#   NAME_start FOLDER       begin the process with `launch NAME COMMAND...`, export its variables; data goes into FOLDER
+#   NAME_start FOLDER       begin the process with `launch NAME COMMAND...`, export its variables; data goes into FOLDER.
+#                           One that launches nothing only gives tests what they need to start instances themselves
 #   NAME_ready FOLDER       true once it answers
 #   NAME_stop FOLDER        optional: what has to be said to it before its process group is ended
 set -euo pipefail
@@ -105,7 +106,9 @@ for name in "${names[@]}"; do
   mkdir "$run/$name"
   "${name}_start" "$run/$name"
 done
-for name in "${names[@]}"; do wait_until_ready "$name" "$from"; done
+for name in "${names[@]}"; do
+  [ -z "${group[$name]:-}" ] || wait_until_ready "$name" "$from"
+done
 
 if $hold; then
   env | grep '^PROVISOR_TEST_' | sort | sed 's/^/export /'
