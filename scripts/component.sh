@@ -24,7 +24,7 @@ lint() {
 }
 
 unit_tests() {
-  python previous -m pytest -p no:cacheprovider "$unit_tests" "$@"
+  python previous -m pytest -p no:cacheprovider -o asyncio_mode=auto "$unit_tests" "$@"
 }
 
 action=${1:-}

@@ -26,12 +26,15 @@ home_assistant_home=$cache/home-assistant-$HOME_ASSISTANT_VERSION-$(cksum <<<"$h
 
 home_assistant_install() {
   need g++ g++ # two requirements of Home Assistant exist as source only
-  need curl curl ca-certificates
+  need curl curl ca-certificates # the certificates are for PyPI
   home_assistant_can_isolate ||
     die "Home Assistant is started in a mount namespace of its own, which this machine does not allow (in a container: --privileged)"
   home_assistant_check_pin current "$HOME_ASSISTANT_VERSION"
   home_assistant_check_pin previous "$HOME_ASSISTANT_PREVIOUS_VERSION"
   [ -f "$home_assistant_home/installed" ] || home_assistant_fill_cache
+  # Two gigabytes for each version are worth looking after: what nobody has used for two weeks goes.
+  touch "$home_assistant_home"
+  find "$cache" -maxdepth 1 -name 'home-assistant-*' -mtime +14 -exec rm -rf {} +
 }
 
 home_assistant_check_pin() {
@@ -134,7 +137,7 @@ home_assistant_template() {
   "$home_assistant_home/$label/bin/python" "$home_assistant_files/onboard.py" "http://127.0.0.1:$port" "$template/token" ||
     { tail -n 40 "$home_assistant_home/$label.log" >&2 && die "Home Assistant could not be onboarded"; }
   kill -TERM "$hass"
-  wait "$hass" || true # its exit code for a signal
+  wait "$hass" || die "Home Assistant did not stop in order: $?"
   cp "$home_assistant_files/configuration.yaml" "$template/"
   # Discovery (mDNS) on no interface but the loopback.
   echo '{"version":1,"minor_version":1,"key":"core.network","data":{"configured_adapters":["lo"]}}' \
