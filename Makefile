@@ -16,6 +16,7 @@ run: ## the quickstart: plan, apply, and a second plan that is empty (needs Rust
 	scripts/quickstart.sh
 
 test: ## all tests, against real servers, which are installed and started
+	scripts/component.sh test
 	scripts/with-servers.sh cargo test --locked -- --include-ignored --test-threads $(TEST_THREADS)
 	scripts/fuzz.sh 10
 
@@ -28,11 +29,12 @@ fuzz: ## fuzz the parsers for FUZZ_SECONDS each
 bench: ## measure against a floor of bare requests, and print ratios
 	scripts/bench.sh
 
-lint: ## format, clippy, documentation, shell scripts
+lint: ## format, clippy, documentation, shell scripts, the Home Assistant component
 	cargo fmt --all --check
 	cargo clippy --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 	scripts/shellcheck.sh
+	scripts/component.sh lint
 
 deny: ## licences, advisories and sources of the dependencies (needs cargo-deny)
 	cargo deny --locked check
