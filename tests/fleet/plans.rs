@@ -94,6 +94,21 @@ fn a_target_that_cannot_be_read_is_unknown() {
     );
 }
 
+/// A list that the server has filtered by rights is no list: nothing is planned as new, and nothing is imported as all.
+#[test]
+#[ignore = "needs a Keycloak: make test"]
+fn a_filtered_list_is_an_error() {
+    let world = World::new(&["query-clients"]);
+    world.declare(&[document("KeycloakClient", "app", &json!({}))]);
+    let change = world.plan(&[]).exits(1).change("KeycloakClient/app");
+    assert_eq!(
+        (&change["action"], &change["error"]["code"]),
+        (&json!("unknown"), &json!("provisor::keycloak::filtered"))
+    );
+    let import = world.run(&["import", "KeycloakClient", "--target", "fleet", "-f", "fleet.yaml"]).exits(1);
+    assert!(import.err.contains("provisor::keycloak::filtered"), "{}", import.err);
+}
+
 /// `--only` looks at what it names, and takes nothing else for an orphan.
 #[test]
 #[ignore = "needs a Keycloak: make test"]
