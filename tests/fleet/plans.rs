@@ -54,6 +54,12 @@ fn a_saved_plan_is_applied_exactly_or_not_at_all() {
     assert_eq!(errors[0]["code"], "provisor::plan::stale", "{errors:#}");
     assert_eq!(errors[0]["resource"], json!({"kind": "KeycloakClient", "name": "app"}));
     assert_eq!(world.client("app")["description"], "one");
+
+    // A secret that is missing is told as that, not as something that moved.
+    world.plan(&["--out", "plan.json"]).exits(0);
+    std::fs::remove_file(world.path("credentials").join("app")).unwrap();
+    let refused = world.run(&["apply", "plan.json", "--yes", "-o", "json"]).exits(1);
+    assert_eq!(refused.json()["errors"][0]["code"], "provisor::secret::missing", "{}", refused.out);
 }
 
 /// REC-5: without the secrets a plan says which comparisons it could not make, and that is no change.

@@ -322,7 +322,9 @@ impl Provider for RealmProvider {
                     serde_json::Value::Null,
                     device.audience.clone(),
                 ));
-            } else if have.and_then(|have| have.holds_role) == Some(false) {
+            } else if have.and_then(|have| have.holds_role) == Some(false)
+                && !comparison.fields.iter().any(|field| field.path == "role")
+            {
                 comparison.fields.push(FieldChange::plain("role", serde_json::Value::Null, device.role.clone()));
             }
         }
