@@ -11,8 +11,8 @@
 pub mod cli;
 pub mod clock;
 pub mod diagnostic;
-pub mod http;
 pub mod home_assistant;
+pub mod http;
 pub mod hub;
 pub mod id;
 pub mod keycloak;

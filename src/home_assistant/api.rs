@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use url::Url;
 
+use super::PROTOCOL;
 use super::entry::{Listing, Removal, Upsert, Upserted};
 use super::error::Error;
-use super::PROTOCOL;
 use crate::diagnostic::Problem;
 use crate::http::{self, Client, Counts, Method, Purpose, Repeat, Request, StatusCode, WebSocket};
 use crate::secret::Secret;
@@ -146,8 +146,10 @@ impl Api {
         let token = (self.token)().map_err(Error::Token)?;
         let doing = "look at Home Assistant's configuration";
         let response = self.rest(Method::GET, "api/config", Purpose::Read, &token, doing).await?;
-        serde_json::from_slice(&response)
-            .map_err(|_| Error::Unexpected { doing: doing.to_owned(), what: "the answer is none of its own".to_owned() })
+        serde_json::from_slice(&response).map_err(|_| Error::Unexpected {
+            doing: doing.to_owned(),
+            what: "the answer is none of its own".to_owned(),
+        })
     }
 
     /// Waits until Home Assistant answers and has started, as long as the options say: before that, entries that are set
@@ -238,11 +240,8 @@ impl Api {
         let url = self.base.join(path).map_err(invalid)?;
         let repeat = Repeat::Idempotent;
         let request = Request { method, url, purpose, repeat, bearer: Some(token), body: None };
-        let response = self
-            .http
-            .send(&request)
-            .await
-            .map_err(|cause| Error::Connection { doing: doing.to_owned(), cause })?;
+        let response =
+            self.http.send(&request).await.map_err(|cause| Error::Connection { doing: doing.to_owned(), cause })?;
         match response.status {
             StatusCode::OK => Ok(response.body),
             StatusCode::UNAUTHORIZED if purpose == Purpose::Read => {
@@ -315,10 +314,10 @@ impl Api {
     /// Opens a WebSocket and signs in.
     async fn connect(&self, doing: &str) -> Result<Connection, Error> {
         let lost = |cause: http::Error| Error::Connection { doing: doing.to_owned(), cause };
-        let url = self.base.join("api/websocket").map_err(|error| Error::InvalidUrl {
-            url: self.base.to_string(),
-            reason: error.to_string(),
-        })?;
+        let url = self
+            .base
+            .join("api/websocket")
+            .map_err(|error| Error::InvalidUrl { url: self.base.to_string(), reason: error.to_string() })?;
         let token = (self.token)().map_err(Error::Token)?;
         self.count(Purpose::Token);
         let mut socket = self.http.open(url).await.map_err(lost)?;

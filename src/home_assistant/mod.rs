@@ -21,5 +21,7 @@ pub const TESTED: [&str; 2] = ["2026.10", "2026.11"];
 
 /// Whether `version` is of a tested release; another one may work, and nobody knows.
 pub fn is_tested(version: &str) -> bool {
-    TESTED.iter().any(|tested| version.strip_prefix(tested).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    TESTED
+        .iter()
+        .any(|tested| version.strip_prefix(tested).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }

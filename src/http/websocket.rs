@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::{SinkExt as _, StreamExt as _};
 use reqwest::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use reqwest::{StatusCode, Upgraded};
-use tokio_tungstenite::WebSocketStream;
 use serde::Serialize;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -41,7 +41,8 @@ impl Client {
         let response = request.send().await.map_err(|error| self.failure(error))?;
         let status = response.status();
         let accept = response.headers().get(SEC_WEBSOCKET_ACCEPT).map(|value| value.as_bytes().to_vec());
-        if status != StatusCode::SWITCHING_PROTOCOLS || accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_bytes())
+        if status != StatusCode::SWITCHING_PROTOCOLS
+            || accept.as_deref() != Some(derive_accept_key(key.as_bytes()).as_bytes())
         {
             let cause = Cause(format!("it opened no WebSocket and answered with status {}", status.as_u16()));
             return Err(Error::Lost { server: self.server.clone(), cause });

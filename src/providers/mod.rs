@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::diagnostic::{Problem, Warning};
+use crate::home_assistant::api::TokenSource;
 use crate::http;
 use crate::id::ResourceId;
 use crate::keycloak::{Api, Config, Credentials};
-use crate::home_assistant::api::TokenSource;
 use crate::manifest::kinds::home_assistant::HomeAssistantSpec;
 use crate::manifest::kinds::hub::HubSpec;
 use crate::manifest::kinds::keycloak::KeycloakRealmSpec;
@@ -170,26 +170,17 @@ pub fn home_assistant_api(
         // The component renews the token in its file while we run.
         SecretRef::File(_) => {
             let reference = spec.token.clone();
-            Arc::new(move || {
-                Sources::from_environment(None).resolve(&reference).map_err(|error| error.to_problem())
-            })
+            Arc::new(move || Sources::from_environment(None).resolve(&reference).map_err(|error| error.to_problem()))
         }
         _ => Arc::new(move || Ok(first.clone())),
     };
-    let http = http::Options {
-        ca_file: spec.ca_file.clone(),
-        parallelism: options.parallelism,
-        wait: surroundings.wait,
-    };
+    let http =
+        http::Options { ca_file: spec.ca_file.clone(), parallelism: options.parallelism, wait: surroundings.wait };
     let config = crate::home_assistant::Config { url: spec.url.clone(), token, http };
     crate::home_assistant::Api::new(config).map_err(|error| error.to_problem())
 }
 
-fn wanted_entry(
-    resource: &Declared,
-    options: &Options,
-    surroundings: &Surroundings<'_>,
-) -> Wanted<EntryWant> {
+fn wanted_entry(resource: &Declared, options: &Options, surroundings: &Surroundings<'_>) -> Wanted<EntryWant> {
     let resolve = (!options.without_secrets)
         .then_some(|reference: &SecretRef| surroundings.sources.resolve(reference).map_err(|error| error.to_problem()));
     let name = resource.id.name.as_str();

@@ -167,7 +167,10 @@ fn full_spec(side: Side<'_>, resource: &Declared) -> Value {
             fill(members, [("expiresIn", life), ("renewExpired", json!(false))]);
         }
         Spec::HomeAssistantEntry(_) => {
-            fill(members, [("homeAssistantRef", target()), ("domain", name()), ("title", name()), ("enabled", json!(true))]);
+            fill(
+                members,
+                [("homeAssistantRef", target()), ("domain", name()), ("title", name()), ("enabled", json!(true))],
+            );
         }
         Spec::HomeAssistant(_) | Spec::Hub(_) | Spec::KeycloakRealm(_) => {}
     }

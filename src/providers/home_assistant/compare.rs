@@ -137,8 +137,7 @@ fn remedy(state: &str) -> &'static str {
 }
 
 fn other_domain(want: &EntryWant, domain: &str) -> Problem {
-    let message =
-        format!("`{}` is an entry of `{domain}` and cannot become one of `{}`", want.name, want.domain);
+    let message = format!("`{}` is an entry of `{domain}` and cannot become one of `{}`", want.name, want.domain);
     Problem::new("provisor::plan::conflict", message)
         .with_hint("declare the new one under another name, and prune the old one")
 }

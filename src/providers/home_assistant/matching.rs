@@ -23,7 +23,9 @@ pub(super) fn matched(wants: &[&EntryWant], entries: &[Entry], owner: &str) -> V
         &|want, entry| entry.domain == want.domain && is_identified(want, entry),
     ];
     for rule in rules {
-        for (number, want) in wants.iter().enumerate().filter(|(number, _)| found[*number].is_none()).collect::<Vec<_>>() {
+        for (number, want) in
+            wants.iter().enumerate().filter(|(number, _)| found[*number].is_none()).collect::<Vec<_>>()
+        {
             let at = (0..entries.len()).find(|at| !taken.contains(at) && rule(want, &entries[*at]));
             taken.extend(at);
             found[number] = at;

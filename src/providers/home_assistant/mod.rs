@@ -81,7 +81,8 @@ impl HomeAssistantProvider {
             notes.push(Warning::new("provisor::home_assistant::component_version", message));
         }
         if !is_tested(&listing.homeassistant) {
-            let message = format!("Home Assistant {} is no release that was tested with this program", listing.homeassistant);
+            let message =
+                format!("Home Assistant {} is no release that was tested with this program", listing.homeassistant);
             notes.push(Warning::new("provisor::home_assistant::untested_version", message));
         }
         *self.notes.lock().unwrap_or_else(PoisonError::into_inner) = notes;
@@ -142,7 +143,13 @@ fn mark(entry: &Entry) -> Option<Mark> {
 /// A digest of what is no secret and does not change by itself.
 fn revision(entry: &Entry) -> String {
     let seen = serde_json::json!([
-        entry.entry_id, entry.domain, entry.title, entry.unique_id, entry.disabled_by, entry.options, entry.data
+        entry.entry_id,
+        entry.domain,
+        entry.title,
+        entry.unique_id,
+        entry.disabled_by,
+        entry.options,
+        entry.data
     ]);
     data_encoding::HEXLOWER.encode(&Sha256::digest(seen.to_string().as_bytes())[..16])
 }

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::compare::{is_automatic, is_default_role};
 use super::have::{self, ClientHave};
-use crate::providers::Imported;
 use super::{BUILT_IN, RealmProvider};
 use crate::diagnostic::Problem;
 use crate::manifest::kinds::common::{Adopt, Lifecycle};
 use crate::manifest::kinds::keycloak::{KeycloakClientSpec, ProtocolMapper, ServiceAccount};
 use crate::manifest::kinds::{API_VERSION, Kind};
+use crate::providers::Imported;
 use crate::reconcile::provider::Seen;
 
 /// What Keycloak lets nobody change: the clients that hold the rights to administer realms.
