@@ -6,6 +6,8 @@
 
 pub mod names;
 pub mod scan;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

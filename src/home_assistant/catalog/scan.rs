@@ -15,6 +15,8 @@ mod parse;
 mod reads;
 mod resolve;
 mod syntax;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -138,14 +140,14 @@ pub fn scan(site_packages: &Path) -> Result<Catalog, ScanError> {
 /// All of them, by as many threads as there are processors.
 fn integrations(modules: &Modules, components: &Path) -> Result<BTreeMap<String, Integration>, ScanError> {
     let own = modules.by_integration();
-    let mut domains: Vec<&String> = own.keys().collect();
-    domains.sort();
+    let domains = domains(components)?;
     let next = AtomicUsize::new(0);
     let work = || {
         let mut found = Vec::new();
         while let Some(domain) = domains.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let scanned = integration::scan(modules, &own[*domain], &components.join(domain), domain)?;
-            found.extend(scanned.map(|integration| ((*domain).clone(), integration)));
+            let own = own.get(domain).map(Vec::as_slice).unwrap_or_default();
+            let scanned = integration::scan(modules, own, &components.join(domain), domain)?;
+            found.extend(scanned.map(|integration| (domain.clone(), integration)));
         }
         Ok(found)
     };
@@ -159,6 +161,19 @@ fn integrations(modules: &Modules, components: &Path) -> Result<BTreeMap<String,
         joined.collect()
     });
     Ok(found?.into_iter().flatten().collect())
+}
+
+/// The names of all integrations: their folders.
+fn domains(components: &Path) -> Result<Vec<String>, ScanError> {
+    let unreadable = |source| ScanError::Unreadable { path: components.to_owned(), source };
+    let mut domains = Vec::new();
+    for entry in std::fs::read_dir(components).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.path().join("manifest.json").is_file() {
+            domains.extend(entry.file_name().to_str().map(str::to_owned));
+        }
+    }
+    Ok(domains)
 }
 
 /// The version in `homeassistant/const.py`.

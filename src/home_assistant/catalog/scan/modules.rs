@@ -52,9 +52,7 @@ impl Modules {
 
     fn may_touch_entries(&self, name: &str) -> bool {
         let Some(file) = self.files.get(name) else { return false };
-        if file.module.get().is_some() {
-            return true;
-        }
+        // Not "or somebody has read it already": what a scan finds may not depend on which thread is first.
         let source = self.source(file);
         source.contains("async_update_entry")
             || source.contains("entry_data")
