@@ -9,6 +9,7 @@
 
 mod family;
 mod fields;
+mod finder;
 mod integration;
 mod modules;
 mod parse;

@@ -49,7 +49,7 @@ impl<'a> Family<'a> {
         self.classes.iter().any(|(own, _)| ptr::eq(*own, class))
     }
 
-    /// Whether one of its bases in Home Assistant itself is called so, or begins so.
+    /// Whether one of its bases in Home Assistant itself has this in its name.
     pub(super) fn is_a(&self, framework: &str) -> bool {
         self.frameworks.iter().any(|own| own.contains(framework))
     }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::ScanError;
 use super::family::{Family, Program};
-use super::fields::{Fields, Finder, OAUTH_KEYS};
+use super::fields::Fields;
+use super::finder::{Finder, OAUTH_KEYS};
 use super::modules::Modules;
 use super::reads::{Reads, reads};
 use super::resolve::{Meaning, Scope, meanings, member};
@@ -194,15 +195,14 @@ impl<'a, 'p> Flows<'a, 'p> {
     /// The fields of a flow that is only schemas, all of which become options.
     fn steps_of_schemas(&mut self, family: &Rc<Family<'a>>) -> Fields {
         let mut fields = Fields::default();
-        for name in ["SchemaFlowFormStep", "SchemaFlowMenuStep"] {
-            for site in self.program.calls(name) {
-                let scope = self.program.scope_of(site, Some(family));
-                if let Some(schema) = site.call.argument("schema", Some(0)).filter(|_| name == "SchemaFlowFormStep") {
-                    fields.merge(self.finder.fields(schema, &scope));
-                }
-                // Such a function may add to what was filled in, and nothing here follows that.
-                fields.is_open |= site.call.argument("validate_user_input", Some(1)).is_some_and(|own| !is_plain(own));
+        for site in self.program.calls("SchemaFlowFormStep") {
+            let scope = self.program.scope_of(site, Some(family));
+            if let Some(schema) = site.call.argument("schema", Some(0)) {
+                fields.merge(self.finder.fields(schema, &scope));
             }
+            // Such a function may add to what was filled in, and nothing here follows that.
+            let validates = site.call.argument("validate_user_input", Some(1));
+            fields.is_open |= validates.is_some_and(|own| !matches!(own, Expression::None));
         }
         fields
     }
@@ -299,11 +299,6 @@ fn is_required(name: &str, user: &Fields, reads: &Reads) -> bool {
     let is_asked = user.named.get(name).is_some_and(|mark| mark.is_required);
     let has_default = user.named.get(name).is_some_and(|mark| mark.has_default);
     is_asked && reads.needed.contains(name) && !(has_default && reads.optional.contains(name))
-}
-
-/// `None`, or nothing that computes.
-fn is_plain(expression: &Expression) -> bool {
-    matches!(expression, Expression::None)
 }
 
 /// The fields that the texts of the forms name.

@@ -68,7 +68,9 @@ impl Modules {
                 domains.entry(domain.to_owned()).or_default().push(name.clone());
             }
         }
-        domains.values_mut().for_each(|names| names.sort());
+        for names in domains.values_mut() {
+            names.sort();
+        }
         domains
     }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::family::Program;
-use super::fields::is_entry;
+use super::finder::is_entry;
 use super::resolve::{Meaning, Scope, meanings, texts};
-use super::syntax::{Body, Expression};
+use super::syntax::{Body, Expression, Function};
 
 /// Names that are followed further than this are followed in a circle.
 const DEEPEST: usize = 6;
@@ -107,13 +107,7 @@ fn is_kept<'a>(program: &Program<'a>, name: &str, scope: &Scope<'a>, depth: usiz
 }
 
 /// A parameter that a caller gives the data of an entry.
-fn is_given<'a>(
-    program: &Program<'a>,
-    function: &'a super::syntax::Function,
-    name: &str,
-    scope: &Scope<'a>,
-    depth: usize,
-) -> bool {
+fn is_given<'a>(program: &Program<'a>, function: &'a Function, name: &str, scope: &Scope<'a>, depth: usize) -> bool {
     if name == "entry_data" || (function.name == "async_step_reauth" && function.place_of(name) == Some(0)) {
         return true;
     }

@@ -179,12 +179,18 @@ impl Expression {
                 call.function.walk(visit);
                 call.arguments.iter().for_each(|argument| argument.value.walk(visit));
             }
-            Self::Map(pairs) => pairs.iter().for_each(|(key, value)| {
-                key.iter().for_each(|key| key.walk(visit));
-                value.walk(visit);
-            }),
+            Self::Map(pairs) => {
+                for (key, value) in pairs {
+                    if let Some(key) = key {
+                        key.walk(visit);
+                    }
+                    value.walk(visit);
+                }
+            }
             Self::Sequence(items) | Self::Either(items) | Self::Concatenation(items) | Self::Other(items) => {
-                items.iter().for_each(|item| item.walk(visit));
+                for item in items {
+                    item.walk(visit);
+                }
             }
         }
     }

@@ -33,14 +33,22 @@ fn write(root: &Path, name: &str, text: &str) {
     fs::write(path, text).unwrap();
 }
 
+fn write_home_assistant(root: &Path) {
+    for (name, text) in HOME_ASSISTANT {
+        write(root, name, text);
+    }
+}
+
 /// The integration `x` of these files, beside its manifest.
 fn scan_files(files: &[(&str, &str)]) -> Option<Integration> {
     let root = tempfile::tempdir().unwrap();
-    HOME_ASSISTANT.iter().for_each(|(name, text)| write(root.path(), name, text));
+    write_home_assistant(root.path());
     if !files.iter().any(|(name, _)| *name == "manifest.json") {
         write(root.path(), "components/x/manifest.json", r#"{"domain": "x", "config_flow": true}"#);
     }
-    files.iter().for_each(|(name, text)| write(root.path(), &format!("components/x/{name}"), text));
+    for (name, text) in files {
+        write(root.path(), &format!("components/x/{name}"), text);
+    }
     let catalog = scan(root.path()).unwrap();
     assert_eq!(catalog.home_assistant, "2026.11.0");
     catalog.integrations.get("x").cloned()
@@ -385,7 +393,7 @@ fn a_folder_without_home_assistant_is_told() {
     let root = tempfile::tempdir().unwrap();
     assert!(matches!(scan(&root.path().join("absent")), Err(ScanError::NotAFolder { .. })));
     assert!(matches!(scan(root.path()), Err(ScanError::NoHomeAssistant { .. })));
-    HOME_ASSISTANT.iter().for_each(|(name, text)| write(root.path(), name, text));
+    write_home_assistant(root.path());
     write(root.path(), "components/x/manifest.json", "{");
     let error = scan(root.path()).unwrap_err();
     assert!(matches!(&error, ScanError::NotJson { path, .. } if path.ends_with("x/manifest.json")), "{error}");
@@ -396,7 +404,7 @@ fn a_folder_without_home_assistant_is_told() {
 #[test]
 fn a_file_that_is_no_text_fails_the_scan() {
     let root = tempfile::tempdir().unwrap();
-    HOME_ASSISTANT.iter().for_each(|(name, text)| write(root.path(), name, text));
+    write_home_assistant(root.path());
     write(root.path(), "components/x/manifest.json", r#"{"config_flow": true}"#);
     fs::write(root.path().join("homeassistant/components/x/config_flow.py"), [0xff, 0xfe]).unwrap();
     let error = scan(root.path()).unwrap_err();
