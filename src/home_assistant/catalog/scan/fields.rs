@@ -1,6 +1,6 @@
 //! The keys of a mapping: of a dictionary that is stored, or of the schema of a form.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of a mapping, with what a form says about them.
 #[derive(Debug, Clone, Default)]
@@ -8,6 +8,8 @@ pub(super) struct Fields {
     pub(super) named: BTreeMap<String, Mark>,
     /// Of sections: the form shows these fields too, but the mapping has them one level down.
     pub(super) nested: BTreeMap<String, Mark>,
+    /// The keys that are sections.
+    pub(super) sections: BTreeSet<String>,
     /// It may have keys that are not known.
     pub(super) is_open: bool,
 }
@@ -38,6 +40,7 @@ impl Fields {
     pub(super) fn merge(&mut self, other: Self) {
         self.is_open |= other.is_open;
         other.named.into_iter().for_each(|(name, mark)| add(&mut self.named, name, mark));
+        self.sections.extend(other.sections);
         other.nested.into_iter().for_each(|(name, mark)| add(&mut self.nested, name, mark));
     }
 

@@ -96,7 +96,7 @@ impl<'a, 'p> Finder<'a, 'p> {
             }
             Expression::Name(name) => self.name(name, scope),
             Expression::Member(value, name) => self.member(value, name, scope),
-            Expression::Index(value, _) => self.section(value, scope),
+            Expression::Index(value, key) => self.section(value, key, scope),
             Expression::Call(call) => self.call(call, scope),
             _ => Fields::open(),
         }
@@ -117,14 +117,16 @@ impl<'a, 'p> Finder<'a, 'p> {
                 fields.merge(self.mapping(value, scope));
                 continue;
             };
-            fields.add_keys(self.key(key, scope));
+            let keys = self.key(key, scope);
             if let Expression::Call(call) = value
                 && call.name() == Some("section")
                 && let Some(schema) = call.positional(0)
             {
                 let section = self.mapping(schema, scope);
                 section.named.into_iter().for_each(|(name, mark)| add(&mut fields.nested, name, mark));
+                fields.sections.extend(keys.iter().flatten().map(|(name, _)| name.clone()));
             }
+            fields.add_keys(keys);
         }
         fields
     }
@@ -253,9 +255,10 @@ impl<'a, 'p> Finder<'a, 'p> {
     }
 
     /// `value[key]` and `value.pop(key)` of a form with sections: the fields of the sections.
-    fn section(&mut self, value: &'a Expression, scope: &Scope<'a>) -> Fields {
+    fn section(&mut self, value: &'a Expression, key: &'a Expression, scope: &Scope<'a>) -> Fields {
+        let Some(keys) = texts(self.program.modules, key, scope) else { return Fields::open() };
         let whole = self.mapping(value, scope);
-        if whole.is_open || whole.nested.is_empty() {
+        if whole.is_open || !keys.iter().all(|key| whole.sections.contains(key)) {
             return Fields::open();
         }
         Fields { named: whole.nested, ..Fields::default() }

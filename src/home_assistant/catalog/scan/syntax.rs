@@ -122,15 +122,15 @@ impl Call {
         named.map(|argument| &argument.value).or_else(|| self.positional(place?))
     }
 
-    /// The argument in that place, if none before it is `*values`.
+    /// The argument in that place.
     pub(super) fn positional(&self, place: usize) -> Option<&Expression> {
         let mut placed = self.arguments.iter().filter(|argument| argument.name.is_none() && !argument.is_spread);
         placed.nth(place).map(|argument| &argument.value)
     }
 
-    /// Whether `**values` are among the arguments.
+    /// Whether `*values` or `**values` are among the arguments.
     pub(super) fn has_spread(&self) -> bool {
-        self.arguments.iter().any(|argument| argument.is_spread)
+        self.arguments.iter().any(|argument| argument.is_spread || matches!(argument.value, Expression::Splat(_)))
     }
 }
 

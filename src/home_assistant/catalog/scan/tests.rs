@@ -371,6 +371,22 @@ class Flow(ConfigFlow, domain="x"):
 "#,
     );
     assert_eq!(fields(&found), json!({"advanced": "sf", "port": "f"}), "HA-13");
+    assert!(found.complete);
+    let with = |stored: &str| {
+        flow(&format!(
+            "
+class Flow(ConfigFlow, domain=\"x\"):
+    async def async_step_user(self, user_input=None):
+        if user_input:
+            return self.async_create_entry(title=\"X\", data={stored})
+        schema = {{\"advanced\": section(probatio.Schema({{probatio.Optional(CONF_PORT): int}})), CONF_HOST: str}}
+        return self.async_show_form(step_id=\"user\", data_schema=probatio.Schema(schema))
+"
+        ))
+    };
+    let found = with("{CONF_HOST: 1, **user_input.pop(\"advanced\")}");
+    assert!(found.complete && found.fields["port"].stored, "HA-13: a section that is flattened");
+    assert!(!with("user_input[CONF_HOST]").complete, "HA-13: what the user chose is no section");
 }
 
 #[test]

@@ -22,7 +22,9 @@ impl<'a> Finder<'a, '_> {
                 fields.merge(self.mapping(more, scope));
                 return fields;
             }
-            ("get" | "pop", Some(receiver), Some(_)) => return self.section(receiver, scope),
+            ("get" | "pop", Some(receiver), Some(key)) => return self.section(receiver, key, scope),
+            // Such a schema lets through what it does not know.
+            ("Schema", ..) if call.argument("extra", None).is_some() => return Fields::open(),
             (
                 "Schema"
                 | "section"
