@@ -7,6 +7,7 @@ mod completions;
 mod console;
 mod diff;
 mod exit;
+mod ha;
 mod import;
 mod keycloak;
 mod logs;
@@ -69,6 +70,7 @@ enum Command {
     Diff(diff::Args),
     Import(import::Args),
     Schema(schema::Args),
+    Ha(ha::Args),
     Keycloak(keycloak::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -82,7 +84,12 @@ impl Command {
             Self::Apply(args) => args.output.into(),
             Self::Validate(args) => args.output.into(),
             Self::Diff(args) => args.output.into(),
-            Self::Import(_) | Self::Schema(_) | Self::Keycloak(_) | Self::Completions(_) | Self::Man(_) => Format::Text,
+            Self::Import(_)
+            | Self::Schema(_)
+            | Self::Ha(_)
+            | Self::Keycloak(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Format::Text,
         }
     }
 
@@ -94,6 +101,7 @@ impl Command {
             Self::Diff(args) => diff::run(args, common, console),
             Self::Import(args) => import::run(args, common, console),
             Self::Schema(args) => schema::run(args, console),
+            Self::Ha(args) => ha::run(args, console),
             Self::Keycloak(args) => keycloak::run(args, common, console),
             Self::Completions(args) => completions::run(args, console),
             Self::Man(args) => man::run(args, console),

@@ -5,10 +5,10 @@
 //! `custom_components/nixos_integrations/live.py`.
 
 pub mod api;
+pub mod catalog;
 pub mod digest;
 pub mod entry;
 pub mod error;
-pub mod field;
 
 pub use api::{Api, Config};
 pub use error::Error;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::common::{Lifecycle, is_default, is_true, yes};
+use crate::home_assistant::catalog::Catalog;
 use crate::secret::reference::SecretRef;
 
 /// How to reach a Home Assistant, and an administrator's token for it.
@@ -73,19 +74,10 @@ impl HomeAssistantEntrySpec {
     }
 
     /// The stored name of a field that is `declared` under `credentials`; `name` is the resource's.
-    pub fn stored_name(&self, _name: &str, declared: &str) -> String {
-        self.field_names.get(declared).cloned().unwrap_or_else(|| snake_case(declared))
-    }
-}
-
-/// `refreshToken` as Home Assistant writes it: `refresh_token`.
-fn snake_case(name: &str) -> String {
-    let mut out = String::with_capacity(name.len() + 4);
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() && !out.ends_with(['_', '.']) {
-            out.push('_');
+    pub fn stored_name(&self, name: &str, declared: &str) -> String {
+        match self.field_names.get(declared) {
+            Some(stored) => stored.clone(),
+            None => Catalog::bundled().stored_name(self.domain(name), declared).into_owned(),
         }
-        out.push(c.to_ascii_lowercase());
     }
-    out
 }

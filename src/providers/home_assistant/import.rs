@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::HomeAssistantProvider;
 use crate::diagnostic::Problem;
+use crate::home_assistant::catalog::Catalog;
 use crate::home_assistant::entry::Entry;
-use crate::home_assistant::field;
 use crate::manifest::kinds::{API_VERSION, Kind};
 use crate::providers::Imported;
 
@@ -25,7 +25,7 @@ impl HomeAssistantProvider {
         let names = self.api.list(&none, false).await.map_err(|error| error.to_problem())?;
         let mut plain: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for entry in &names.entries {
-            let paths = entry.digests.keys().filter(|path| !field::is_credential(&entry.domain, path)).cloned();
+            let paths = entry.digests.keys().filter(|path| !Catalog::bundled().is_secret(&entry.domain, path)).cloned();
             plain.entry(entry.domain.clone()).or_default().extend(paths);
         }
         let plain = plain.into_iter().map(|(domain, paths)| (domain, paths.into_iter().collect())).collect();
