@@ -85,34 +85,33 @@ pub enum Error {
 
 impl Error {
     /// The stable code.
-    pub fn code(&self) -> String {
-        let name = match self {
-            Self::InvalidUrl { .. } => "invalid_url",
-            Self::Token(problem) => return problem.code.clone(),
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::Forbidden { .. } => "forbidden",
-            Self::Starting { .. } => "starting",
-            Self::ComponentMissing { .. } => "component_missing",
-            Self::Protocol { .. } => "protocol",
+    pub fn code(&self) -> &str {
+        match self {
+            Self::InvalidUrl { .. } => "provisor::home_assistant::invalid_url",
+            Self::Token(problem) => &problem.code,
+            Self::Unauthorized { .. } => "provisor::home_assistant::unauthorized",
+            Self::Forbidden { .. } => "provisor::home_assistant::forbidden",
+            Self::Starting { .. } => "provisor::home_assistant::starting",
+            Self::ComponentMissing { .. } => "provisor::home_assistant::component_missing",
+            Self::Protocol { .. } => "provisor::home_assistant::protocol",
             Self::Refused { code, .. } => match code.as_str() {
-                "stale" => return "provisor::plan::stale".to_owned(),
-                "not_owned" => "not_owned",
-                "unknown_integration" => "unknown_integration",
-                "no_config_flow" => "no_config_flow",
-                "single_instance" => "single_instance",
-                "already_exists" => "already_exists",
-                "not_durable" => "not_durable",
-                _ => "refused",
+                "stale" => "provisor::plan::stale",
+                "not_owned" => "provisor::home_assistant::not_owned",
+                "unknown_integration" => "provisor::home_assistant::unknown_integration",
+                "no_config_flow" => "provisor::home_assistant::no_config_flow",
+                "single_instance" => "provisor::home_assistant::single_instance",
+                "already_exists" => "provisor::home_assistant::already_exists",
+                "not_durable" => "provisor::home_assistant::not_durable",
+                _ => "provisor::home_assistant::refused",
             },
-            Self::Unexpected { .. } => "unexpected_response",
+            Self::Unexpected { .. } => "provisor::home_assistant::unexpected_response",
             Self::Connection { cause, .. } => match cause {
-                http::Error::Unreachable { .. } => "unreachable",
-                http::Error::Tls { .. } => "tls",
-                http::Error::CaFile { .. } => "ca_file",
-                _ => "connection",
+                http::Error::Unreachable { .. } => "provisor::home_assistant::unreachable",
+                http::Error::Tls { .. } => "provisor::home_assistant::tls",
+                http::Error::CaFile { .. } => "provisor::home_assistant::ca_file",
+                _ => "provisor::home_assistant::connection",
             },
-        };
-        format!("provisor::home_assistant::{name}")
+        }
     }
 
     /// The error as people and programs see it, with its cause and a remedy.

@@ -115,24 +115,32 @@ fn judge(want: &EntryWant, have: &EntryHave, comparison: &mut Comparison) {
     }
     match entry.state.as_str() {
         "setup_retry" => comparison.message = Some(format!("applied, and not reachable at the moment{because}")),
-        "setup_error" | "migration_error" | "not_loaded" | "failed_unload" => {
-            let message = format!("`{}` is in state `{}`{because}", want.name, entry.state);
-            let code = format!("provisor::home_assistant::{}", entry.state);
-            comparison.failure = Some(Problem::new(code, message).with_hint(remedy(&entry.state)));
+        state => {
+            let Some((code, remedy)) = failed(state) else { return };
+            let message = format!("`{}` is in state `{state}`{because}", want.name);
+            comparison.failure = Some(Problem::new(code, message).with_hint(remedy));
         }
-        _ => {}
     }
 }
 
-fn remedy(state: &str) -> &'static str {
+/// The code and the remedy of a state in which an entry does not work; none for the others.
+fn failed(state: &str) -> Option<(&'static str, &'static str)> {
     match state {
-        "migration_error" => {
+        "setup_error" => Some((
+            "provisor::home_assistant::setup_error",
+            "look at the declared fields and at Home Assistant's log; the integration refused them",
+        )),
+        "migration_error" => Some((
+            "provisor::home_assistant::migration_error",
             "the stored data does not fit the integration's version: correct what is declared, remove the entry (or \
-             prune it), and apply again"
-        }
-        "not_loaded" => "the integration is not installed, or its entry was unloaded; look at Home Assistant's log",
-        "failed_unload" => "restart Home Assistant",
-        _ => "look at the declared fields and at Home Assistant's log; the integration refused them",
+             prune it), and apply again",
+        )),
+        "not_loaded" => Some((
+            "provisor::home_assistant::not_loaded",
+            "the integration is not installed, or its entry was unloaded; look at Home Assistant's log",
+        )),
+        "failed_unload" => Some(("provisor::home_assistant::failed_unload", "restart Home Assistant")),
+        _ => None,
     }
 }
 
