@@ -255,7 +255,7 @@ fn every_page_is_in_the_index() {
 /// first block of its page that has one.
 #[test]
 fn manifests_in_the_documentation_are_valid() {
-    let target = Regex::new(r"(?m)^kind: (Hub|KeycloakRealm)$").unwrap();
+    let target = Regex::new(r"(?m)^kind: (HomeAssistant|Hub|KeycloakRealm)$").unwrap();
     let mut checked = 0;
     for page in pages() {
         let mut blocks = page.blocks("yaml");
