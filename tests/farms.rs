@@ -203,6 +203,12 @@ fn a_delivery_that_is_gone_is_warned_of_and_nothing_is_issued() {
     );
     yard.apply(&[]).exits(0);
     assert_eq!(yard.keys().len(), 1);
+    // The hub does not know where it was delivered to: another place that is empty is told as such.
+    yard.declare(&[meadow(), gateway(&json!({"deliverTo": {"file": "keys/moved"}}))]);
+    let change = yard.plan(&["--detailed-exitcode"]).exits(0).change("ProvisioningKey/gateway");
+    let message = change["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("nothing is at") && message.contains("keys/moved"), "{message}");
+    yard.declare(&[meadow(), gateway(&json!({}))]);
     // On a pull-request runner there are no sinks, and nothing is said about them.
     let change = yard.plan(&["--without-secrets"]).exits(0).change("ProvisioningKey/gateway");
     assert!(change.get("warnings").is_none_or(|warnings| warnings == &json!([])), "{change:#}");
@@ -231,11 +237,13 @@ fn an_expired_key_is_replaced_where_asked_only() {
 fn a_key_that_was_not_delivered_is_revoked_and_replaced() {
     let yard = Yard::new();
     yard.declare(&[meadow(), gateway(&json!({}))]);
-    std::fs::create_dir(yard.path("keys/gateway")).unwrap();
+    // Where the sink writes its new content, something stands that no run removes: a plan does not look there.
+    std::fs::create_dir(yard.path("keys/.gateway.provisor-new")).unwrap();
     let report = yard.apply(&[]).exits(1);
     assert_eq!(report.change("ProvisioningKey/gateway")["outcome"], "failed");
     assert_eq!(report.change("Farm/meadow")["outcome"], "applied");
-    std::fs::remove_dir(yard.path("keys/gateway")).unwrap();
+    assert_eq!(yard.keys_that_are(KeyState::Unused), 1);
+    std::fs::remove_dir(yard.path("keys/.gateway.provisor-new")).unwrap();
     let change = yard.plan(&["--detailed-exitcode"]).exits(2).change("ProvisioningKey/gateway");
     assert!(change["message"].as_str().unwrap().contains("revoked and replaced"), "{change:#}");
     yard.converge(&[]);
@@ -251,6 +259,33 @@ fn a_place_that_cannot_take_a_key_is_known_before_one_is_issued() {
     assert_eq!(change["error"]["code"], "provisor::sink::missing_folder");
     yard.apply(&[]).exits(1);
     assert_eq!(yard.keys().len(), 0);
+}
+
+#[test]
+fn a_folder_where_a_key_belongs_is_a_conflict_before_and_after_it_is_issued() {
+    let yard = Yard::new();
+    std::fs::create_dir(yard.path("keys/gateway")).unwrap();
+    yard.declare(&[meadow(), gateway(&json!({}))]);
+    let in_the_way = |run: Run| {
+        let change = run.exits(1).change("ProvisioningKey/gateway");
+        assert_eq!(
+            (&change["action"], &change["error"]["code"]),
+            (&json!("conflict"), &json!("provisor::sink::not_a_file"))
+        );
+    };
+    in_the_way(yard.plan(&[]));
+    in_the_way(yard.apply(&[]));
+    assert_eq!(yard.keys().len(), 0);
+    std::fs::create_dir(yard.path("keys/card.pdf")).unwrap();
+    yard.declare(&[meadow(), gateway(&json!({"deliverTo": {"card": {"file": "keys/card.pdf"}}}))]);
+    in_the_way(yard.plan(&[]));
+    std::fs::remove_dir(yard.path("keys/gateway")).unwrap();
+    yard.declare(&[meadow(), gateway(&json!({}))]);
+    yard.converge(&[]);
+    yard.declare(&[meadow(), gateway(&json!({"deliverTo": {"file": "keys"}}))]);
+    in_the_way(yard.plan(&[]));
+    assert_eq!(yard.keys_that_are(KeyState::Unused), 1);
+    yard.plan(&["--without-secrets", "--detailed-exitcode"]).exits(0);
 }
 
 /// REC-9, OTPK-13: what is no longer declared is an orphan, and revoked when it is pruned.

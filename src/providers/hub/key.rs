@@ -101,7 +101,11 @@ fn compare_key(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Compar
             comparison.message = Some("its delivery was not recorded: it is revoked and replaced".to_owned());
             comparison.fields.push(FieldChange::secret("deliverTo", Reason::Absent));
         }
-        KeyState::Unused if want.looks_at_sinks => comparison.warnings.extend(missing_delivery(&want.deliver_to)),
+        KeyState::Unused if want.looks_at_sinks => {
+            comparison.conflict =
+                want.deliver_to.path().and_then(|path| sink::check_place(path).err()).map(|e| e.to_problem());
+            comparison.warnings.extend(missing_delivery(&want.deliver_to));
+        }
         KeyState::Unused => {}
         KeyState::Expired if want.renew_expired => {
             let (before, after) = (json!(have.expires_at.to_string()), json!(want.expires_in.to_string()));
@@ -136,7 +140,7 @@ fn missing_delivery(delivery: &Delivery) -> Option<Warning> {
     let gone = matches!(path.try_exists(), Ok(false));
     gone.then(|| {
         let message = format!(
-            "the key was delivered to `{}`, and nothing is there any more; another `reissue` asks for a new key",
+            "the key was delivered, and nothing is at `{}`; another `reissue` asks for a new key",
             path.display()
         );
         Warning::new("provisor::key::delivery_missing", message)
