@@ -86,6 +86,13 @@ impl Yard {
         self.hub(async |hub| hub.list_keys().await.unwrap())
     }
 
+    /// The one key that opens the hub's door.
+    fn live_key(&self) -> Key {
+        let mut live = self.keys().into_iter().filter(|key| key.state == KeyState::Unused);
+        let (Some(key), None) = (live.next(), live.next()) else { panic!("one live key") };
+        key
+    }
+
     fn keys_that_are(&self, state: KeyState) -> usize {
         self.keys().iter().filter(|key| key.state == state).count()
     }
@@ -392,6 +399,82 @@ fn a_renamed_farm_is_the_same_farm() {
     assert_eq!(plan.paths("Farm/pasture"), ["metadata.name"]);
     yard.converge(&["--prune"]);
     assert_eq!(yard.hub(async |hub| hub.list_farms().await.unwrap())[0].state, FarmState::Active);
+}
+
+/// A key follows its declaration: for another farm than it was issued for, also one that the same apply makes, it is
+/// replaced before the farm that it was for goes.
+#[test]
+fn a_farm_that_was_renamed_without_an_id_is_another_farm_and_its_key_is_replaced() {
+    let named = |farm: &str| {
+        let spec = json!({"displayName": "North", "farmer": {"name": "Ada"}});
+        [document("Farm", farm, &spec), gateway(&json!({"farmRef": farm}))]
+    };
+    for prune in [&[][..], &["--prune", "--max-delete", "1"]] {
+        let yard = Yard::new();
+        yard.declare(&named("f"));
+        yard.converge(&[]);
+        let old = yard.delivered("keys/gateway");
+        yard.declare(&named("north"));
+        let plan = yard.plan(prune).exits(0);
+        assert_eq!(plan.change("Farm/north")["action"], "create");
+        let change = plan.change("ProvisioningKey/gateway");
+        assert_eq!(
+            (&change["action"], plan.paths("ProvisioningKey/gateway")),
+            (&json!("update"), vec!["farmRef".to_owned()])
+        );
+        assert_eq!((&change["fields"][0]["before"], &change["fields"][0]["after"]), (&json!("f"), &json!("north")));
+        yard.converge(prune);
+        assert!(yard.opens("keys/gateway"), "a live key is in its place");
+        assert_eq!(yard.state_of(&old), KeyState::Revoked);
+        assert_eq!((yard.keys_that_are(KeyState::Unused), yard.keys().len()), (1, 2));
+        let farms = yard.hub(async |hub| hub.list_farms().await.unwrap());
+        let (new, gone): (Vec<_>, Vec<_>) = farms.iter().partition(|farm| farm.id == yard.live_key().farm_id);
+        assert_eq!((new[0].resource.as_deref(), new[0].state), (Some("Farm/north"), FarmState::Active));
+        assert_eq!(gone[0].state, if prune.is_empty() { FarmState::Active } else { FarmState::Revoked });
+    }
+}
+
+/// Another `farmId` is another farm under the same name, which is made before the key that waits for it.
+#[test]
+fn a_farm_of_another_id_is_another_farm_and_its_key_is_replaced() {
+    let yard = Yard::new();
+    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    let farm = |id: uuid::Uuid| document("Farm", "meadow", &json!({"farmId": id, "farmer": {"name": "Ada"}}));
+    yard.declare(&[farm(first), gateway(&json!({}))]);
+    yard.converge(&[]);
+    yard.declare(&[farm(second), gateway(&json!({}))]);
+    let change = yard.plan(&[]).exits(0).change("ProvisioningKey/gateway");
+    let field = &change["fields"][0];
+    assert_eq!(
+        (&field["path"], &field["before"], &field["after"]),
+        (&json!("farmRef"), &json!(null), &json!("meadow"))
+    );
+    yard.converge(&[]);
+    assert!(yard.opens("keys/gateway"));
+    assert_eq!(yard.live_key().farm_id, second);
+    yard.plan(&["--only", "ProvisioningKey/gateway", "--detailed-exitcode"]).exits(0);
+}
+
+/// Two owners may have farms of one name in one hub; a key is for the farm of its own.
+#[test]
+fn a_key_is_issued_for_the_farm_of_its_owner() {
+    let yard = Yard::new();
+    yard.declare(&[meadow(), gateway(&json!({}))]);
+    yard.converge(&[]);
+    let key = |name: &str| {
+        document("ProvisioningKey", name, &json!({"farmRef": "meadow", "deliverTo": {"file": format!("keys/{name}")}}))
+    };
+    yard.declare(&[meadow(), key("theirs")]);
+    yard.converge(&["--owner", "them"]);
+    yard.declare(&[meadow(), gateway(&json!({})), key("second")]);
+    yard.converge(&[]);
+    let keys = yard.keys();
+    let farm_of = |name: &str| {
+        let resource = format!("ProvisioningKey/{name}");
+        keys.iter().find(|key| key.resource.as_ref() == Some(&resource)).unwrap().farm_id
+    };
+    assert_eq!(farm_of("second"), farm_of("gateway"));
+    assert_ne!(farm_of("theirs"), farm_of("gateway"));
 }
 
 /// OTPK-1: a card to print, with the hub's address where it is known; the key can be read off it.

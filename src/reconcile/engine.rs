@@ -212,9 +212,13 @@ struct Run {
 impl Run {
     fn new(prepared: &Prepared) -> Self {
         let changes = prepared.plan.changes.clone();
-        let by_id: HashMap<&ResourceId, usize> =
-            changes.iter().enumerate().map(|(at, change)| (&change.resource, at)).collect();
         let planned = |change: usize| prepared.places[change].map(|(t, number)| (&prepared.targets[t], number));
+        // What waits for a resource waits for its declaration, not for an object that was left with its name.
+        let is_orphan = |change: usize| planned(change).is_some_and(|(t, number)| t.planned()[number].want.is_none());
+        let by_id: HashMap<&ResourceId, usize> = (0..changes.len())
+            .filter(|&change| !is_orphan(change))
+            .map(|change| (&changes[change].resource, change))
+            .collect();
         let operations: Vec<Operation> = (0..changes.len())
             .map(|change| {
                 planned(change).map_or(Operation::Nothing, |(target, number)| target.planned()[number].operation)

@@ -24,6 +24,8 @@ const REPLACING: [&str; 4] = ["deliverTo", "reissue", "expiresIn", "farmRef"];
 #[derive(Debug)]
 pub struct KeyWant {
     pub(super) farm: ResourceId,
+    /// The farm's id, where its manifest says it.
+    pub(super) farm_id: Option<Uuid>,
     expires_in: Span,
     note: Option<String>,
     renew_expired: bool,
@@ -34,10 +36,16 @@ pub struct KeyWant {
 }
 
 impl KeyWant {
-    /// What `spec` wants of a key for the farm that the resource `farm` means.
-    pub(crate) fn new(farm: ResourceId, spec: &ProvisioningKeySpec, looks_at_sinks: bool) -> Self {
+    /// What `spec` wants of a key for the farm that the resource `farm` means, of the id `farm_id` where one is declared.
+    pub(crate) fn new(
+        farm: ResourceId,
+        farm_id: Option<Uuid>,
+        spec: &ProvisioningKeySpec,
+        looks_at_sinks: bool,
+    ) -> Self {
         Self {
             farm,
+            farm_id,
             expires_in: spec.expires_in,
             note: spec.note.clone(),
             renew_expired: spec.renew_expired,
@@ -68,15 +76,17 @@ pub(super) fn is_replaced(fields: &[FieldChange]) -> bool {
     fields.iter().any(|field| field.is_write() && REPLACING.contains(&field.path.as_str()))
 }
 
-pub(super) fn compare(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Comparison {
-    let mut comparison = compare_key(want, have, farm);
+/// Compares; `other` says that the key was issued for another farm than is wanted now, and the name of that one's
+/// resource, where it has one.
+pub(super) fn compare(want: &KeyWant, have: Option<&Key>, other: Option<Option<String>>) -> Comparison {
+    let mut comparison = compare_key(want, have, other);
     if want.looks_at_sinks && (have.is_none() || is_replaced(&comparison.fields)) {
         comparison.conflict = check_delivery(&want.deliver_to).err();
     }
     comparison
 }
 
-fn compare_key(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Comparison {
+fn compare_key(want: &KeyWant, have: Option<&Key>, other: Option<Option<String>>) -> Comparison {
     let mut comparison = Comparison::default();
     let Some(have) = have else {
         let plain = |path: &str, value: Value| FieldChange::plain(path, Value::Null, value);
@@ -87,8 +97,11 @@ fn compare_key(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Compar
         comparison.fields.push(FieldChange::secret("deliverTo", Reason::Absent));
         return comparison;
     };
-    if farm.is_some_and(|farm| farm != have.farm_id) {
-        comparison.fields.push(FieldChange::plain("farmRef", json!(have.farm_id), json!(want.farm.name)));
+    if let Some(other) = other {
+        // A resource that means another farm than it did, by another id, has the same name on both sides.
+        let before = other.filter(|name| *name != want.farm.name);
+        comparison.message = Some("it was issued for another farm, and is replaced".to_owned());
+        comparison.fields.push(FieldChange::plain("farmRef", json!(before), json!(want.farm.name)));
     }
     if want.reissue != have.reissue {
         comparison.fields.push(FieldChange::plain("reissue", json!(have.reissue), json!(want.reissue)));
