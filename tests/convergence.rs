@@ -89,6 +89,7 @@ impl Provider for Fake {
             mark: object.mark.clone(),
             revision: format!("{:?}", (&object.fields, object.enabled)),
             settled: (!object.enabled && kept(object)).then(|| "switched off".to_owned()),
+            guards: Vec::new(),
             have: object.clone(),
         };
         Ok(world.objects.iter().filter(|(key, _)| matters(key)).map(seen).collect())

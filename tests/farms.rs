@@ -347,6 +347,72 @@ fn a_guarded_farm_is_never_pruned() {
     assert_eq!(yard.hub(async |hub| hub.list_farms().await.unwrap())[0].state, FarmState::Active);
 }
 
+/// REC-9: `preventDestroy` of a key holds also where its farm is pruned, and says so in the plan; the rest goes on.
+#[test]
+fn a_guarded_key_keeps_its_farm() {
+    let guarded = |more: Value| {
+        let mut spec = json!({"lifecycle": {"preventDestroy": true}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        gateway(&spec)
+    };
+    let yard = Yard::new();
+    let other = document("Farm", "other", &json!({"farmer": {"name": "Ada"}}));
+    yard.declare(&[meadow(), other, guarded(json!({}))]);
+    yard.converge(&[]);
+    yard.declare(&[]);
+    let change = yard.plan(&[]).exits(0).change("Farm/meadow");
+    assert!(change["message"].as_str().unwrap().contains("`ProvisioningKey/gateway` keeps it"), "{change:#}");
+    for command in ["plan", "apply"] {
+        let run = if command == "plan" { yard.plan(&["--prune"]) } else { yard.apply(&["--prune"]) };
+        let run = run.exits(1);
+        let change = run.change("Farm/meadow");
+        assert_eq!(
+            (&change["action"], &change["error"]["code"]),
+            (&json!("orphan"), &json!("provisor::plan::protected"))
+        );
+        assert!(change["error"]["message"].as_str().unwrap().contains("ProvisioningKey/gateway"), "{change:#}");
+        assert_eq!(run.change("Farm/other")["action"], "delete");
+    }
+    assert!(yard.opens("keys/gateway"));
+    let farms = yard.hub(async |hub| hub.list_farms().await.unwrap());
+    assert_eq!(farms.iter().filter(|farm| farm.state == FarmState::Active).count(), 1);
+
+    // A key that the same apply moves to another farm holds its old one no longer; nor does one that was used.
+    yard.declare(&[
+        document("Farm", "north", &json!({"farmer": {"name": "Ada"}})),
+        guarded(json!({"farmRef": "north"})),
+    ]);
+    let plan = yard.plan(&["--prune"]).exits(0);
+    assert_eq!(plan.change("Farm/meadow")["action"], "delete");
+    yard.converge(&["--prune"]);
+    assert!(yard.opens("keys/gateway"));
+    yard.tamper("UPDATE provisioning_keys SET used_at = unixepoch(), used_by_request_id = 'r' WHERE revoked = 0");
+    yard.declare(&[]);
+    assert_eq!(yard.apply(&["--prune"]).exits(0).change("Farm/north")["action"], "delete");
+}
+
+/// The guard holds at the last moment, too: where moving a key failed, its farm is not revoked with it.
+#[test]
+fn a_guarded_key_that_could_not_be_moved_keeps_its_farm() {
+    let yard = Yard::new();
+    let key = |farm: &str, file: &str| {
+        let lifecycle = json!({"preventDestroy": true});
+        gateway(&json!({"farmRef": farm, "deliverTo": {"file": file}, "lifecycle": lifecycle}))
+    };
+    yard.declare(&[meadow(), key("meadow", "keys/gateway")]);
+    yard.converge(&[]);
+    let north = document("Farm", "north", &json!({"farmId": uuid::Uuid::new_v4(), "farmer": {"name": "Ada"}}));
+    yard.declare(&[north, key("north", "keys/gateway")]);
+    yard.tamper("CREATE TRIGGER no_keys BEFORE INSERT ON provisioning_keys BEGIN SELECT RAISE(ABORT, 'no'); END");
+    let report = yard.apply(&["--prune"]).exits(1);
+    assert_eq!(report.change("ProvisioningKey/gateway")["outcome"], "failed");
+    assert_eq!(report.change("Farm/meadow")["error"]["code"], "provisor::plan::protected");
+    assert!(yard.opens("keys/gateway"));
+    yard.tamper("DROP TRIGGER no_keys");
+    yard.converge(&["--prune"]);
+    assert!(yard.opens("keys/gateway"));
+}
+
 #[test]
 fn a_revoked_farm_that_is_declared_still_is_a_conflict() {
     let yard = Yard::new();

@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::options::Options;
+use super::orphans::decide_orphan;
 use super::ownership::Mark;
 use super::plan::{Action, Change, FieldChange};
 use super::provider::{Comparison, Provider, Seen, Wanted};
@@ -68,12 +69,18 @@ pub(crate) fn decide<P: Provider>(
             Planned { want: Some(number), ..decide_want(provider, want, found.as_ref(), context) }
         })
         .collect();
-    let mut orphans: Vec<Planned> = seen
+    // What is written hangs on what is declared from then on, and on no orphan any more.
+    let moved: HashSet<&str> = planned
         .iter()
-        .enumerate()
-        .filter(|(at, _)| !claimed.contains(at))
-        .filter_map(|(at, object)| decide_orphan(at, object, context))
+        .filter(|planned| planned.operation == Operation::Update)
+        .filter_map(|planned| Some(seen[planned.seen?].key.as_str()))
         .collect();
+    let orphan = |at: usize| {
+        let object = &seen[at];
+        let guard = object.guards.iter().find(|guard| !moved.contains(guard.key.as_str()));
+        decide_orphan(at, object, guard, context)
+    };
+    let mut orphans: Vec<Planned> = (0..seen.len()).filter(|at| !claimed.contains(at)).filter_map(orphan).collect();
     orphans.sort_by(|a, b| a.change.resource.cmp(&b.change.resource));
     planned.extend(orphans);
     planned
@@ -243,67 +250,4 @@ fn adopt<W, H>(
     };
     let hint = "take it over with `--adopt`, or with `lifecycle: {adopt: always}` in the manifest";
     Err(Problem::new("provisor::plan::conflict", message).with_hint(hint))
-}
-
-fn decide_orphan<H>(at: usize, object: &Seen<H>, context: Context<'_>) -> Option<Planned> {
-    let mark = object.mark.as_ref().filter(|mark| mark.owner == context.options.owner)?;
-    if !context.options.selects(&mark.resource) {
-        return None;
-    }
-    let mut change = Change::new(mark.resource.clone(), Some(context.target.to_owned()), Action::Orphan);
-    change.revision = Some(object.revision.clone());
-    let plan = |change, operation| Some(Planned { change, operation, want: None, seen: Some(at) });
-    if context.declared.contains(&mark.resource) {
-        // A copy of an object of ours carries our mark, too. Somebody made it; it is not ours to delete.
-        change.message = Some(format!("`{}` carries the mark of a resource that means another object", object.key));
-        return plan(change, Operation::Nothing);
-    }
-    if let Some(settled) = &object.settled {
-        change.message = Some(settled.clone());
-        return plan(change, Operation::Nothing);
-    }
-    let policy = mark.applied.deletion_policy;
-    if !context.options.prune {
-        let end = if mark.applied.prevent_destroy {
-            "`preventDestroy` keeps it"
-        } else {
-            match policy {
-                DeletionPolicy::Delete => "`--prune` deletes it",
-                DeletionPolicy::Disable => "`--prune` disables it",
-                DeletionPolicy::Orphan => "`--prune` removes our mark and leaves it",
-            }
-        };
-        change.message = Some(format!("no manifest declares `{}` any more; {end}", object.key));
-        return plan(change, Operation::Nothing);
-    }
-    if mark.applied.prevent_destroy {
-        let message = format!("`{}` is protected by `preventDestroy`", object.key);
-        let hint = "declare it again with `preventDestroy: false` and apply, then prune";
-        change.error = Some(Problem::new("provisor::plan::protected", message).with_hint(hint));
-        return plan(change, Operation::Nothing);
-    }
-    let (action, operation, message) = match policy {
-        DeletionPolicy::Delete => (Action::Delete, Operation::Delete, None),
-        DeletionPolicy::Disable => (Action::Delete, Operation::Disable, Some("switched off and kept")),
-        DeletionPolicy::Orphan => (Action::Orphan, Operation::Unmark, Some("our mark is removed, the object stays")),
-    };
-    change.action = action;
-    change.message = message.map(str::to_owned);
-    change.writes = true;
-    plan(change, operation)
-}
-
-/// Refuses every delete of the run where there are more than `limit`.
-pub(crate) fn refuse_excess(deletes: Vec<&mut Planned>, limit: usize, owned: usize) {
-    let count = deletes.len();
-    if count <= limit {
-        return;
-    }
-    for planned in deletes {
-        let message = format!("pruning would remove {count} of {owned} owned objects, and at most {limit} may be");
-        let hint = format!("look at the list; if it is what you want, run with `--max-delete {count}`");
-        planned.change.error = Some(Problem::new("provisor::plan::too_many_deletes", message).with_hint(hint));
-        planned.change.writes = false;
-        planned.operation = Operation::Nothing;
-    }
 }

@@ -7,9 +7,10 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::decide::{Operation, Planned, refuse_excess};
+use super::decide::{Operation, Planned};
 use super::lock::{self, Lock};
 use super::options::Options;
+use super::orphans::refuse_excess;
 use super::plan::{Action, Basis, Change, Outcome, Plan, REPORT_FORMAT};
 use super::provider::{Timings, Written};
 use super::session::{Target, unreadable};

@@ -5,6 +5,7 @@ pub mod declared;
 pub mod engine;
 pub mod lock;
 pub mod options;
+mod orphans;
 pub mod ownership;
 pub mod plan;
 pub mod provider;

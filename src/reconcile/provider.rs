@@ -42,8 +42,19 @@ pub struct Seen<H> {
     pub revision: String,
     /// What is said of an orphan that pruning need not touch, such as "already disabled".
     pub settled: Option<String>,
+    /// What is under `preventDestroy` and would go with this one, such as a farm's unused keys; whoever's it is.
+    pub guards: Vec<Guard>,
     /// The object.
     pub have: H,
+}
+
+/// An object under `preventDestroy` that hangs on another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// What identifies it in the target.
+    pub key: String,
+    /// Which resource means it.
+    pub resource: ResourceId,
 }
 
 /// Which objects to read.

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::decide::{Context, Operation, Planned, decide};
 use super::options::Options;
+use super::orphans::guarded;
 use super::ownership::Mark;
 use super::plan::{Action, Change, FieldChange};
 use super::provider::{Provider, Scope, Seen, Step, Wanted, Written};
@@ -83,7 +84,8 @@ impl<P: Provider> Session<P> {
 
     /// The object as it is now; a problem when it is not what the plan saw.
     async fn recheck(&self, planned: &Planned, seen: &Seen<P::Have>) -> Result<Option<Seen<P::Have>>, Problem> {
-        let now = if self.overwrites() > SINGLE_READS {
+        // What others hung on it may have been moved by this run, which a list from its beginning does not show.
+        let now = if self.overwrites() > SINGLE_READS && seen.guards.is_empty() {
             let list = self.again.get_or_init(async || {
                 let seen = self.provider.observe(&self.wants, Scope::All).await?;
                 Ok(seen.into_iter().map(|object| (object.key.clone(), object)).collect())
@@ -111,6 +113,10 @@ impl<P: Provider> Session<P> {
         let Some(seen) = self.recheck(planned, before).await? else {
             return Ok(Written { message: Some("already gone".to_owned()), ..Written::default() });
         };
+        let takes_along = matches!(planned.operation, Operation::Delete | Operation::Disable);
+        if let Some(guard) = seen.guards.first().filter(|_| takes_along) {
+            return Err(guarded(&seen.key, guard));
+        }
         let step = match planned.operation {
             Operation::Nothing | Operation::Create => return Ok(Written::default()),
             Operation::Delete => Step::Delete(&seen),

@@ -13,7 +13,7 @@ use crate::manifest::kinds::hub::ProvisioningKeySpec;
 use crate::otpk::card::{Address, Card};
 use crate::reconcile::ownership::Mark;
 use crate::reconcile::plan::{FieldChange, Reason};
-use crate::reconcile::provider::{Comparison, Seen, Written};
+use crate::reconcile::provider::{Comparison, Guard, Seen, Written};
 use crate::secret::reference::Delivery;
 use crate::secret::sink;
 
@@ -67,8 +67,16 @@ pub(super) fn seen(key: Key) -> Option<Seen<HubHave>> {
         mark: Some(mark),
         revision: data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16]),
         settled,
+        guards: Vec::new(),
         have: HubHave::Key(key),
     })
+}
+
+/// The farm that the key guards: an unused one under `preventDestroy` is not revoked with its farm, whoever's it is.
+pub(super) fn guard(seen: &Seen<HubHave>) -> Option<(Uuid, Guard)> {
+    let (HubHave::Key(key), Some(mark)) = (&seen.have, &seen.mark) else { return None };
+    let guards = key.state == KeyState::Unused && mark.applied.prevent_destroy;
+    guards.then(|| (key.farm_id, Guard { key: seen.key.clone(), resource: mark.resource.clone() }))
 }
 
 /// Whether the fields mean that a new key takes the place of the present one.

@@ -19,7 +19,7 @@ use crate::hub::{self, Hub, Mode, OpenOptions};
 use crate::id::ResourceId;
 use crate::otpk::Pepper;
 use crate::reconcile::ownership::{Applied, Mark};
-use crate::reconcile::provider::{Comparison, Provider, Scope, Seen, Step, Wanted, Written};
+use crate::reconcile::provider::{Comparison, Guard, Provider, Scope, Seen, Step, Wanted, Written};
 pub use farm::FarmWant;
 pub(crate) use farm::key as farm_key;
 pub use key::KeyWant;
@@ -199,7 +199,16 @@ impl Provider for HubProvider {
     async fn observe(&self, wants: &[Wanted<HubWant>], scope: Scope<'_>) -> Result<Vec<Seen<HubHave>>, Problem> {
         let (farms, keys) = self.read().await?;
         self.note(wants, &farms);
-        let all = farms.into_iter().map(farm::seen).chain(keys.into_iter().filter_map(key::seen));
+        let keys: Vec<Seen<HubHave>> = keys.into_iter().filter_map(key::seen).collect();
+        let mut guards: HashMap<Uuid, Vec<Guard>> = HashMap::new();
+        for (farm, guard) in keys.iter().filter_map(key::guard) {
+            guards.entry(farm).or_default().push(guard);
+        }
+        let farms = farms.into_iter().map(|farm| {
+            let guards = guards.remove(&farm.id).unwrap_or_default();
+            farm::seen(farm, guards)
+        });
+        let all = farms.chain(keys);
         Ok(match scope {
             Scope::All => all.collect(),
             Scope::Keys(keys) => all.filter(|object| keys.contains(&object.key)).collect(),
