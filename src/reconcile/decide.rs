@@ -1,8 +1,9 @@
 //! Deciding: from what is declared and what is there to what happens. Pure; the whole policy of ownership, adoption,
 //! renaming and pruning stands here, once for every provider.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
+use super::index::{Found, Index};
 use super::options::Options;
 use super::orphans::decide_orphan;
 use super::ownership::Mark;
@@ -65,7 +66,7 @@ pub(crate) fn decide<P: Provider>(
         .map(|(number, want)| {
             let found = index.find(want, provider.may_rename());
             claimed.extend(found);
-            let found = found.map(|at| Found { at, object: &seen[at], is_copy: index.is_copy(at, &seen[at]) });
+            let found = found.map(|at| Found { at, object: &seen[at], is_copy: index.standing(at).is_copy() });
             Planned { want: Some(number), ..decide_want(provider, want, found.as_ref(), context) }
         })
         .collect();
@@ -78,59 +79,12 @@ pub(crate) fn decide<P: Provider>(
     let orphan = |at: usize| {
         let object = &seen[at];
         let guard = object.guards.iter().find(|guard| !moved.contains(guard.key.as_str()));
-        decide_orphan(at, object, guard, context)
+        decide_orphan(at, object, &index.standing(at), guard, context)
     };
     let mut orphans: Vec<Planned> = (0..seen.len()).filter(|at| !claimed.contains(at)).filter_map(orphan).collect();
     orphans.sort_by(|a, b| a.change.resource.cmp(&b.change.resource));
     planned.extend(orphans);
     planned
-}
-
-/// Objects by key, ours by the resource that means them, and what the wants mean by key.
-struct Index<'a> {
-    by_key: HashMap<&'a str, usize>,
-    ours: HashMap<&'a ResourceId, usize>,
-    key_of: HashMap<&'a ResourceId, &'a str>,
-    /// Objects that some want means by their key.
-    meant: HashSet<usize>,
-    owner: &'a str,
-}
-
-/// The object that a want means.
-struct Found<'a, H> {
-    at: usize,
-    object: &'a Seen<H>,
-    is_copy: bool,
-}
-
-impl<'a> Index<'a> {
-    fn new<W, H>(wants: &'a [Wanted<W>], seen: &'a [Seen<H>], owner: &'a str) -> Self {
-        let by_key: HashMap<&str, usize> =
-            seen.iter().enumerate().map(|(at, object)| (object.key.as_str(), at)).collect();
-        let mut ours = HashMap::new();
-        for (at, object) in seen.iter().enumerate() {
-            if let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == owner) {
-                ours.entry(&mark.resource).or_insert(at);
-            }
-        }
-        let key_of: HashMap<_, _> = wants.iter().filter_map(|want| Some((&want.id, want.key.as_deref()?))).collect();
-        let meant = key_of.values().filter_map(|key| by_key.get(key).copied()).collect();
-        Self { by_key, ours, key_of, meant, owner }
-    }
-
-    /// The object that a want means: by its key; else by our mark, where no other want means that object by key.
-    fn find<W>(&self, want: &Wanted<W>, may_rename: bool) -> Option<usize> {
-        let by_key = want.key.as_ref().and_then(|key| self.by_key.get(key.as_str()).copied());
-        let by_mark = || self.ours.get(&want.id).copied().filter(|at| !self.meant.contains(at));
-        by_key.or_else(|| if want.key.is_none() || may_rename { by_mark() } else { None })
-    }
-
-    /// Whether our mark on the object is a copy: the resource that it names means another object, which carries it, too.
-    fn is_copy<H>(&self, at: usize, object: &Seen<H>) -> bool {
-        let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == self.owner) else { return false };
-        let Some(original) = self.key_of.get(&mark.resource).and_then(|key| self.by_key.get(key)) else { return false };
-        *original != at && self.ours.get(&mark.resource) == Some(original)
-    }
 }
 
 fn decide_want<P: Provider>(

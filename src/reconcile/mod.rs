@@ -3,6 +3,7 @@
 pub mod decide;
 pub mod declared;
 pub mod engine;
+mod index;
 pub mod lock;
 pub mod options;
 mod orphans;

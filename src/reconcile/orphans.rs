@@ -1,6 +1,7 @@
 //! Orphans: what carries our mark and no want means. Pure; what pruning may remove stands here.
 
 use super::decide::{Context, Operation, Planned};
+use super::index::Standing;
 use super::plan::{Action, Change};
 use super::provider::{Guard, Seen};
 use crate::diagnostic::Problem;
@@ -10,6 +11,7 @@ use crate::manifest::kinds::common::DeletionPolicy;
 pub(crate) fn decide_orphan<H>(
     at: usize,
     object: &Seen<H>,
+    standing: &Standing<'_>,
     guard: Option<&Guard>,
     context: Context<'_>,
 ) -> Option<Planned> {
@@ -20,9 +22,22 @@ pub(crate) fn decide_orphan<H>(
     let mut change = Change::new(mark.resource.clone(), Some(context.target.to_owned()), Action::Orphan);
     change.revision = Some(object.revision.clone());
     let plan = |change, operation| Some(Planned { change, operation, want: None, seen: Some(at) });
-    if context.declared.contains(&mark.resource) {
-        // A copy of an object of ours carries our mark, too. Somebody made it; it is not ours to delete.
-        change.message = Some(format!("`{}` carries the mark of a resource that means another object", object.key));
+    // Somebody made the copy; it is not ours to delete.
+    let foreign = match standing {
+        Standing::Copy(original) => {
+            Some(format!("`{}` is somebody's copy of `{original}`, mark and all; it is left alone", object.key))
+        }
+        _ if context.declared.contains(&mark.resource) => {
+            Some(format!("`{}` carries the mark of a resource that means another object", object.key))
+        }
+        Standing::Unclear(other) => Some(format!(
+            "`{}` and `{other}` carry the same mark, and nothing says which is a copy of the other: both are left alone",
+            object.key
+        )),
+        Standing::Original => None,
+    };
+    if foreign.is_some() {
+        change.message = foreign;
         return plan(change, Operation::Nothing);
     }
     if let Some(settled) = &object.settled {
@@ -52,13 +67,13 @@ pub(crate) fn decide_orphan<H>(
         change.error = Some(guarded(&object.key, guard));
         return plan(change, Operation::Nothing);
     }
-    let (action, operation, message) = match policy {
-        DeletionPolicy::Delete => (Action::Delete, Operation::Delete, None),
-        DeletionPolicy::Disable => (Action::Delete, Operation::Disable, Some("switched off and kept")),
-        DeletionPolicy::Orphan => (Action::Orphan, Operation::Unmark, Some("our mark is removed, the object stays")),
+    let (action, operation, end) = match policy {
+        DeletionPolicy::Delete => (Action::Delete, Operation::Delete, "is removed"),
+        DeletionPolicy::Disable => (Action::Delete, Operation::Disable, "is switched off and kept"),
+        DeletionPolicy::Orphan => (Action::Orphan, Operation::Unmark, "stays, without our mark"),
     };
     change.action = action;
-    change.message = message.map(str::to_owned);
+    change.message = Some(format!("no manifest declares `{}` any more; it {end}", object.key));
     change.writes = true;
     plan(change, operation)
 }

@@ -48,6 +48,15 @@ pub struct Seen<H> {
     pub have: H,
 }
 
+impl<H> Seen<H> {
+    /// The mark of `owner`, unless the mark itself says that it was put on another object.
+    pub fn mark_of(&self, owner: &str) -> Option<&Mark> {
+        self.mark
+            .as_ref()
+            .filter(|mark| mark.owner == owner && mark.applied.key.as_ref().is_none_or(|key| *key == self.key))
+    }
+}
+
 /// An object under `preventDestroy` that hangs on another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {

@@ -58,12 +58,13 @@ impl KeyWant {
 
 /// The key as the engine sees it; none where no resource means it: a key cannot be adopted, since nobody can read it.
 pub(super) fn seen(key: Key) -> Option<Seen<HubHave>> {
-    let mark = mark(key.owner.as_deref(), key.resource.as_deref(), key.lifecycle.as_ref())?;
+    let name = format!("key {}", key.id);
+    let mark = mark(&name, key.owner.as_deref(), key.resource.as_deref(), key.lifecycle.as_ref())?;
     let text = format!("{:?}", (key.id, &key.state, key.delivered_at, &key.reissue));
     // An expired or revoked key is let go of by pruning; a used one stays, as the record of what it bought.
-    let settled = (key.state == KeyState::Used).then(|| "the key was used; there is nothing to revoke".to_owned());
+    let settled = (key.state == KeyState::Used).then(|| format!("`{name}` was used; there is nothing to revoke"));
     Some(Seen {
-        key: format!("key {}", key.id),
+        key: name,
         mark: Some(mark),
         revision: data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16]),
         settled,

@@ -150,8 +150,7 @@ impl HubProvider {
         let by_id: HashSet<Uuid> = declared.values().flatten().copied().collect();
         let mut farms = self.farms();
         for farm in seen {
-            let mark = mark(farm.owner.as_deref(), farm.resource.as_deref(), farm.lifecycle.as_ref());
-            let Some(Mark { owner, resource, .. }) = mark else { continue };
+            let Some(Mark { owner, resource, .. }) = farm::mark_of(farm) else { continue };
             farms.names.insert(farm.id, resource.name.clone());
             if owner == self.owner && declared.get(&resource) == Some(&None) && !by_id.contains(&farm.id) {
                 farms.meant.entry(resource).or_insert(farm.id);
@@ -173,9 +172,10 @@ impl HubProvider {
     }
 }
 
-/// The engine's mark from a row's columns.
-fn mark(owner: Option<&str>, resource: Option<&str>, lifecycle: Option<&serde_json::Value>) -> Option<Mark> {
+/// The engine's mark from the columns of the row that is known by `key`: nobody copies a row with its mark.
+fn mark(key: &str, owner: Option<&str>, resource: Option<&str>, lifecycle: Option<&serde_json::Value>) -> Option<Mark> {
     let applied: Applied = lifecycle.and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
+    let applied = Applied { key: Some(key.to_owned()), ..applied };
     Some(Mark { owner: owner?.to_owned(), resource: resource?.parse().ok()?, applied })
 }
 
