@@ -147,12 +147,55 @@ fn faults_between_documents_have_places_too() {
     );
 }
 
+/// Two names for one realm or one hub would be two applies that lock each other out and prune each other's objects.
+#[test]
+fn two_targets_at_one_place_are_a_fault_of_the_second() {
+    let realm = |name: &str, url: &str, more: &str| {
+        REALM
+            .replace("name: fleet", &format!("name: {name}"))
+            .replace("'https://k.example.org'", &format!("'{url}'{more}"))
+    };
+    let fleet = realm("fleet", "https://k.example.org", "");
+    for (url, more, column) in [("https://K.example.org:443/", "", 50), ("https://k.example.org", ", authRealm: m", 59)]
+    {
+        let found = faults(&format!("{fleet}{}", realm("other", url, more)));
+        assert_eq!(found, [format!("9:{column} same_object spec.realm")], "{url}");
+    }
+    let message =
+        load(&format!("{fleet}{}", realm("other", "https://k.example.org", ""))).unwrap_err().0.remove(0).message;
+    assert!(message.contains("`KeycloakRealm/fleet`") && message.contains("document 1"), "{message}");
+    let elsewhere = realm("other", "https://k.example.org/auth", "");
+    let another = realm("third", "https://k.example.org", "").replace("realm: r,", "realm: R,");
+    load(&format!("{fleet}{elsewhere}{another}")).unwrap();
+
+    let hub = |name: &str, spec: &str| {
+        format!("apiVersion: provisor.dev/v1alpha1\nkind: Hub\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n---\n")
+    };
+    let at = |path: &str| format!("embedded: {{directory: {path}}}");
+    let hubs = |second: &str| format!("{}{}", hub("one", &at("store")), hub("two", second));
+    assert_eq!(faults(&hubs(&at("./x/../store/"))), ["9:30 same_object spec.embedded.directory"]);
+    load(&hubs(&at("other"))).unwrap();
+    let remote = |name: &str, url: &str| hub(name, &format!("url: '{url}', token: {{credential: t}}"));
+    let two = [remote("one", "https://h.example.org"), remote("two", "https://h.example.org/")].concat();
+    assert_eq!(faults(&two), ["9:13 same_object spec.url"]);
+    // A hub and a realm are never the same, whatever they are called; what lies in them is told apart, too.
+    load(&format!("{fleet}{}", hub("fleet", &at("store")))).unwrap();
+    let farm = |name: &str| {
+        format!(
+            "apiVersion: provisor.dev/v1alpha1\nkind: Farm\nmetadata: {{name: {name}}}\n\
+             spec: {{farmId: 6b0e8a6e-2f0c-4f4e-8f5c-0b2b3f6c1a11, farmer: {{name: A}}}}\n---\n"
+        )
+    };
+    let twice = format!("{}{fleet}{}{}", hub("fleet", &at("store")), farm("a"), farm("b"));
+    assert_eq!(faults(&twice), ["19:16 same_object spec.farmId"]);
+}
+
 #[test]
 fn a_target_may_be_left_out_when_there_is_exactly_one() {
     let device = "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {name: d}\nspec: {audience: mqtt}\n";
     assert_eq!(load(&format!("{REALM}{device}")).unwrap().resources[0].target.as_deref(), Some("fleet"));
     assert_eq!(faults(device), ["4:7 missing_target spec"]);
-    let second = REALM.replace("name: fleet", "name: other");
+    let second = REALM.replace("name: fleet", "name: other").replace("realm: r", "realm: s");
     assert_eq!(faults(&format!("{REALM}{second}{device}")), ["14:7 ambiguous_target spec"]);
 }
 

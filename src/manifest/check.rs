@@ -2,7 +2,7 @@
 //! place, fields that contradict each other.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use url::Url;
@@ -66,6 +66,7 @@ pub(super) fn check(declared: &mut [Declared]) -> Vec<Finding> {
             }
         }
     }
+    same_targets(declared, &mut findings);
     same_objects(declared, &mut findings);
     same_sinks(declared, &mut findings);
     device_scopes(declared, &mut findings);
@@ -369,24 +370,62 @@ fn recipients(target: &SinkRef, path: &str, found: &mut Found<'_>) {
     }
 }
 
+/// Where a target is and which field says so; none for what is no target. Who signs in there makes no other target of it.
+fn target_address(spec: &Spec) -> Option<(&'static str, String)> {
+    let plain = |text: &str| {
+        let url = Url::parse(text).map_or_else(|_| text.to_owned(), |url| url.to_string());
+        url.trim_end_matches('/').to_owned()
+    };
+    match spec {
+        Spec::KeycloakRealm(spec) => Some(("realm", format!("realm `{}` at `{}`", spec.realm, plain(&spec.url)))),
+        Spec::Hub(spec) => Some(match (&spec.embedded, &spec.url) {
+            (Some(embedded), _) => {
+                ("embedded.directory", format!("hub in `{}`", straight(&embedded.directory).display()))
+            }
+            (None, url) => ("url", format!("hub at `{}`", plain(url.as_deref().unwrap_or_default()))),
+        }),
+        _ => None,
+    }
+}
+
+/// An absolute path without the detours that can be seen in its text.
+fn straight(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut straight, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(straight.pop()),
+            other => straight.push(other),
+        }
+        straight
+    })
+}
+
+/// Two targets at one place would each take what the other declares for orphans.
+fn same_targets(declared: &[Declared], findings: &mut Vec<Finding>) {
+    let mut first: HashMap<String, usize> = HashMap::new();
+    for (at, one) in declared.iter().enumerate() {
+        let Some((path, address)) = target_address(&one.spec) else { continue };
+        let before = *first.entry(address.clone()).or_insert(at);
+        if declared[before].id != one.id {
+            let message = format!(
+                "`{}` and `{}` mean the same target, {address}; the other is in {}",
+                one.id,
+                declared[before].id,
+                place(&declared[before])
+            );
+            let hint = format!("keep one of them, and let resources name it: `{}`", declared[before].id.name);
+            Found { at, findings }.push(&format!("spec.{path}"), "same_object", message).hint = Some(hint);
+        }
+    }
+}
+
 /// What a resource means in its target; two of them must not mean the same.
 fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
-    let addresses: HashMap<&str, String> = declared
+    let is_hub = |spec: &Spec| matches!(spec, Spec::Hub(_) | Spec::Farm(_) | Spec::ProvisioningKey(_));
+    // A hub and a realm may share a name.
+    let addresses: HashMap<(bool, &str), String> = declared
         .iter()
-        .filter_map(|one| {
-            let address = match &one.spec {
-                Spec::KeycloakRealm(spec) => {
-                    let url = Url::parse(&spec.url).map_or_else(|_| spec.url.clone(), |url| url.to_string());
-                    format!("realm {} {}", url.trim_end_matches('/'), spec.realm)
-                }
-                Spec::Hub(spec) => match (&spec.embedded, &spec.url) {
-                    (Some(embedded), _) => format!("hub {}", embedded.directory.display()),
-                    (None, url) => format!("hub {}", url.as_deref().unwrap_or_default()),
-                },
-                _ => return None,
-            };
-            Some((one.id.name.as_str(), address))
-        })
+        .filter_map(|one| Some(((is_hub(&one.spec), one.id.name.as_str()), target_address(&one.spec)?.1)))
         .collect();
     let mut first: HashMap<(&str, String), usize> = HashMap::new();
     for (at, one) in declared.iter().enumerate() {
@@ -399,7 +438,9 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
             },
             _ => continue,
         };
-        let Some(address) = one.target.as_deref().and_then(|target| addresses.get(target)) else { continue };
+        let Some(address) = one.target.as_deref().and_then(|target| addresses.get(&(is_hub(&one.spec), target))) else {
+            continue;
+        };
         match first.get(&(address.as_str(), object.clone())) {
             None => {
                 first.insert((address, object), at);

@@ -3,7 +3,7 @@
 pub mod hub;
 pub mod keycloak;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -28,6 +28,9 @@ use keycloak::{ClientWant, RealmProvider};
 /// The client scope that a realm's devices share where the realm names none.
 const DEVICE_SCOPE: &str = "iot-device";
 
+/// The ids that manifests declare of farms, by name; a key needs that of its farm also where `--only` leaves the farm out.
+type FarmIds<'a> = HashMap<&'a str, uuid::Uuid>;
+
 /// What a run needs besides manifests and options.
 #[derive(Debug)]
 pub struct Surroundings<'a> {
@@ -50,6 +53,14 @@ pub async fn plan(manifests: &Manifests, options: &Options, surroundings: &Surro
             by_target.entry(target).or_default().push(resource);
         }
     }
+    let farm_ids: FarmIds<'_> = manifests
+        .resources
+        .iter()
+        .filter_map(|resource| match &resource.spec {
+            Spec::Farm(spec) => Some((resource.id.name.as_str(), spec.farm_id?)),
+            _ => None,
+        })
+        .collect();
     let connections = manifests
         .targets
         .iter()
@@ -62,7 +73,7 @@ pub async fn plan(manifests: &Manifests, options: &Options, surroundings: &Surro
             Connection {
                 name: name.to_owned(),
                 resources: selected.iter().map(|resource| resource.id.clone()).collect(),
-                target: connect(target, &selected, options, surroundings),
+                target: connect(target, &selected, &farm_ids, options, surroundings),
             }
         })
         .collect();
@@ -81,6 +92,7 @@ pub(crate) fn serves(target: Kind, kind: Kind) -> bool {
 fn connect(
     target: &Declared,
     resources: &[&Declared],
+    farm_ids: &FarmIds<'_>,
     options: &Options,
     surroundings: &Surroundings<'_>,
 ) -> Result<Box<dyn Target>, Problem> {
@@ -95,8 +107,8 @@ fn connect(
             Ok(Box::new(Session::new(name, RealmProvider::new(api, address, &options.owner), wants)))
         }
         Spec::Hub(spec) => {
-            let provider = hub_provider(spec, surroundings)?;
-            let wants = resources.iter().map(|resource| wanted_of_hub(resource, options)).collect();
+            let provider = hub_provider(spec, options, surroundings)?;
+            let wants = resources.iter().map(|resource| wanted_of_hub(resource, farm_ids, options)).collect();
             Ok(Box::new(Session::new(name, provider, wants)))
         }
         _ => Err(Problem::new("provisor::bug", format!("`{}` is no target", target.id))),
@@ -140,7 +152,7 @@ pub fn realm_api(spec: &KeycloakRealmSpec, options: &Options, surroundings: &Sur
     Api::new(config).map_err(|error| error.to_problem())
 }
 
-fn hub_provider(spec: &HubSpec, surroundings: &Surroundings<'_>) -> Result<HubProvider, Problem> {
+fn hub_provider(spec: &HubSpec, options: &Options, surroundings: &Surroundings<'_>) -> Result<HubProvider, Problem> {
     let Some(embedded) = &spec.embedded else {
         let message = "this version manages a hub's store in-process only";
         let hint = "declare `embedded: {directory: ...}` on the hub's own machine";
@@ -151,6 +163,7 @@ fn hub_provider(spec: &HubSpec, surroundings: &Surroundings<'_>) -> Result<HubPr
         None => None,
     };
     Ok(HubProvider::embedded(
+        &options.owner,
         embedded.directory.clone(),
         embedded.public_url.clone(),
         surroundings.locks.is_some(),
@@ -192,7 +205,7 @@ fn wanted_client(
     }
 }
 
-fn wanted_of_hub(resource: &Declared, options: &Options) -> Wanted<HubWant> {
+fn wanted_of_hub(resource: &Declared, farm_ids: &FarmIds<'_>, options: &Options) -> Wanted<HubWant> {
     let (key, depends_on, want) = match &resource.spec {
         Spec::Farm(spec) => {
             let key = spec.farm_id.map(hub::farm_key);
@@ -200,7 +213,12 @@ fn wanted_of_hub(resource: &Declared, options: &Options) -> Wanted<HubWant> {
         }
         Spec::ProvisioningKey(spec) => {
             let farm = ResourceId::new(Kind::Farm.name(), spec.farm_ref.clone());
-            let want = HubWant::Key(Box::new(KeyWant::new(farm.clone(), spec, !options.without_secrets)));
+            let want = HubWant::Key(Box::new(KeyWant::new(
+                farm.clone(),
+                farm_ids.get(farm.name.as_str()).copied(),
+                spec,
+                !options.without_secrets,
+            )));
             (None, vec![farm], Ok(want))
         }
         _ => (None, Vec::new(), Err(Problem::new("provisor::bug", format!("`{}` is no farm", resource.id)))),

@@ -18,7 +18,8 @@ use super::Secret;
 use super::error::Error;
 use super::reference::{AgeSink, SinkRef};
 
-/// Whether the sink could be written: its folder is there and its recipients are keys. Writes nothing.
+/// Whether the sink could be written: its folder is there, nothing but a file stands at its place, and its recipients are
+/// keys. Writes nothing.
 ///
 /// # Errors
 /// What stands in the way.
@@ -26,7 +27,21 @@ pub fn check(sink: &SinkRef) -> Result<(), Error> {
     if let SinkRef::Age(age) = sink {
         recipients(age)?;
     }
-    check_folder(file(sink)?)
+    check_folder(file(sink)?)?;
+    check_place(file(sink)?)
+}
+
+/// Whether nothing but a regular file stands where a sink writes; a link is followed.
+///
+/// # Errors
+/// A folder, a pipe or a device is there, or the place cannot be looked at.
+pub fn check_place(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err(Error::SinkTaken { path: path.to_owned() }),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::Io { action: "look at", path: path.to_owned(), source }),
+    }
 }
 
 /// Whether something is where the sink writes.
@@ -86,6 +101,7 @@ pub fn write(sink: &SinkRef, value: &[u8]) -> Result<(), Error> {
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let path = &place(path);
     check_folder(path)?;
+    check_place(path)?;
     let new = beside(path);
     let result = write_new(&new, bytes).and_then(|()| {
         std::fs::rename(&new, path).map_err(|source| Error::Io { action: "replace", path: path.clone(), source })
