@@ -184,18 +184,69 @@ fn an_alias_bomb_is_refused() {
     assert_eq!(load(&deep).unwrap_err().0.len(), 1);
 }
 
-/// Text is text, however it is written: `no`, `5` and `014` are what they look like (REC-1).
+/// REC-1: where a text belongs, `no`, `014`, `1_000` and a date are texts, quoted or not. What YAML has for a number or a
+/// truth value is none, as in the published schema; in quotation marks it is.
 #[test]
 fn unquoted_text_stays_what_it_is() {
-    let text = format!(
-        "{REALM}apiVersion: provisor.dev/v1alpha1\nkind: KeycloakClient\nmetadata: {{name: a}}\nspec:\n  description: no\n  \
-         displayName: 5\n  attributes: {{a: 014, b: 1_000, c: yes}}\n"
-    );
-    let loaded = load(&text).unwrap();
+    let client = |spec: &str| {
+        format!(
+            "{REALM}apiVersion: provisor.dev/v1alpha1\nkind: KeycloakClient\nmetadata: {{name: a}}\nspec: {{{spec}}}\n"
+        )
+    };
+    let loaded = load(&client(
+        "description: no, displayName: '5', defaultScopes: [\"1.5\", 007], attributes: {a: 014, b: 1_000, c: yes, d: 2026-11-24, 5: !!str 5}",
+    ))
+    .unwrap();
     let document = loaded.resources[0].to_document();
     let spec = &document["spec"];
     assert_eq!((&spec["description"], &spec["displayName"]), (&json!("no"), &json!("5")));
-    assert_eq!(spec["attributes"], json!({"a": "014", "b": "1_000", "c": "yes"}));
+    assert_eq!(spec["defaultScopes"], json!(["1.5", "007"]));
+    assert_eq!(spec["attributes"], json!({"a": "014", "b": "1_000", "c": "yes", "d": "2026-11-24", "5": "5"}));
+    let bad = client(
+        "description: true, displayName: 5, webOrigins: [a, 0x1f], secretTo: {file: 5}, attributes: {access.token.lifespan: 900}",
+    );
+    assert_eq!(
+        faults(&bad),
+        [
+            "9:21 wrong_type spec.description",
+            "9:40 wrong_type spec.displayName",
+            "9:59 wrong_type spec.webOrigins[1]",
+            "9:83 wrong_type spec.secretTo.file",
+            "9:123 wrong_type spec.attributes[\"access.token.lifespan\"]",
+        ]
+    );
+    let Faults(found, _) = load(&bad).unwrap_err();
+    assert!(found.iter().all(|fault| fault.hint.as_deref().is_some_and(|hint| hint.contains("quotation marks"))));
+}
+
+/// A duration of the right form that no clock can count is named as one, wherever it stands.
+#[test]
+fn a_duration_that_is_too_long_is_told_where_it_stands() {
+    let endless = "99999999999999999999d";
+    let device = format!(
+        "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {{name: d}}\nspec:\n  audience: mqtt\n  \
+         tokenLifespan: {endless}\n  rotation: {{maxAge: {endless}, timeout: 300000000000000d}}\n"
+    );
+    let farm = format!(
+        "---\napiVersion: provisor.dev/v1alpha1\nkind: Hub\nmetadata: {{name: h}}\nspec: {{embedded: {{directory: d}}}}\n---\n\
+         apiVersion: provisor.dev/v1alpha1\nkind: Farm\nmetadata: {{name: f}}\n\
+         spec: {{farmer: {{name: A}}, certificate: {{lifetime: {endless}}}}}\n---\n\
+         apiVersion: provisor.dev/v1alpha1\nkind: ProvisioningKey\nmetadata: {{name: k}}\n\
+         spec: {{farmRef: f, expiresIn: {endless}, deliverTo: {{file: k}}}}\n"
+    );
+    let text = format!("{REALM}{device}{farm}");
+    assert_eq!(
+        faults(&text),
+        [
+            "11:18 invalid_value spec.tokenLifespan",
+            "12:22 invalid_value spec.rotation.maxAge",
+            "12:54 invalid_value spec.rotation.timeout",
+            "22:51 invalid_value spec.certificate.lifetime",
+            "27:31 invalid_value spec.expiresIn",
+        ]
+    );
+    let Faults(found, _) = load(&text).unwrap_err();
+    assert!(found.iter().all(|fault| fault.hint.is_some() && fault.message.ends_with("is too long")), "{found:?}");
 }
 
 /// Folders: what is ours in any depth, dot folders and foreign documents left out, each file once.

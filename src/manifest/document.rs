@@ -40,6 +40,12 @@ pub(super) fn from_yaml(text: &str) -> Result<Vec<Document>, serde_saphyr::Error
     serde_saphyr::from_multiple_with_options(text, options())
 }
 
+/// A free value as the first reading has it.
+#[cfg(test)]
+pub(super) fn any_yaml<T: de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_saphyr::from_str_with_options(text, options()).ok()
+}
+
 /// The one document of a JSON text.
 ///
 /// # Errors
@@ -49,7 +55,8 @@ pub(super) fn from_json(text: &str) -> Result<Vec<Document>, serde_json::Error> 
 }
 
 /// How YAML is read everywhere: no snippets in errors, since they show values; `no` and `014` are texts; room for fifty
-/// thousand devices and none for what aliases multiply.
+/// thousand devices and none for what aliases multiply. An unquoted text that could be a number is refused here already
+/// (`no_schema`); whether it is one, the second reading decides.
 fn options() -> serde_saphyr::Options {
     let budget = serde_saphyr::budget! {
         max_events: 20_000_000,
@@ -63,6 +70,7 @@ fn options() -> serde_saphyr::Options {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
+        no_schema: true,
         budget: budget,
     }
 }

@@ -1,7 +1,7 @@
 //! Walking a document against the schema of its kind, to find every fault, each with its place.
 //!
-//! The walk is directed by the schema as serde is by the types: an unquoted `5` or `no` is text where text is wanted. A
-//! message never repeats a value, only names.
+//! The walk is directed by the schema as serde is by the types: an unquoted `no` or `014` is a text, an unquoted `5` is a
+//! number and no text. A message never repeats a value, only names.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,6 +10,7 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::kinds::Kind;
+use super::kinds::common::Span;
 use super::schema;
 use super::tree::{Data, Node};
 use crate::diagnostic::{Diagnostic, closest};
@@ -145,6 +146,13 @@ impl Walk {
                 self.fault(node, path, "wrong_type", format!("`{path}` is empty; {} belongs here", shape.name()));
                 Value::Null
             }
+            (Shape::Text { choices, .. }, Data::Scalar { text, plain: true })
+                if choices.is_empty() && !scalar(text).is_string() =>
+            {
+                let hint = "put it into quotation marks: unquoted, it is a number or a truth value";
+                self.fault(node, path, "wrong_type", format!("`{path}` must be a text")).hint = Some(hint.to_owned());
+                kept_name(path, text)
+            }
             (Shape::Text { .. }, Data::Scalar { text, .. }) => self.text(shape, node, path, text),
             (Shape::Boolean, Data::Scalar { text, plain: true }) => match text.as_str() {
                 "true" | "True" | "TRUE" => Value::Bool(true),
@@ -205,9 +213,12 @@ impl Walk {
         } else if let Some(pattern) = pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
             let message = format!("`{path}` is not of the right form");
             self.fault(node, path, "invalid_value", message).hint = Some(explain(pattern.as_str()));
+        } else if pattern.as_ref().is_some_and(|pattern| is_duration(pattern.as_str())) && text.parse::<Span>().is_err()
+        {
+            let hint = "write a shorter one; no clock counts so far";
+            self.fault(node, path, "invalid_value", format!("`{path}` is too long")).hint = Some(hint.to_owned());
         }
-        // A name is needed even where it is at fault: other documents may refer to it.
-        if self.faults.len() == before || path == "metadata.name" { Value::from(text) } else { Value::Null }
+        if self.faults.len() == before { Value::from(text) } else { kept_name(path, text) }
     }
 
     fn map(&mut self, shape: &Shape, node: &Node, entries: &[(Node, Node)], path: &str) -> Value {
@@ -285,29 +296,52 @@ impl Walk {
     }
 }
 
-fn scalar(text: &str) -> Value {
+/// A name is needed even where it is at fault: other documents may refer to it.
+fn kept_name(path: &str, text: &str) -> Value {
+    if path == "metadata.name" { Value::from(text) } else { Value::Null }
+}
+
+/// What an unquoted scalar is, as the first reading has it; what no JSON can say (`.inf`) is null.
+pub(super) fn scalar(text: &str) -> Value {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     match text {
         "true" | "True" | "TRUE" => return Value::Bool(true),
         "false" | "False" | "FALSE" => return Value::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => return Value::Null,
+        _ if matches!(unsigned, ".inf" | ".Inf" | ".INF") => return Value::Null,
         _ => {}
     }
-    let digits = text.trim_start_matches(['-', '+']);
-    let has_leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    if has_leading_zero || !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+    let has_leading_zero =
+        unsigned.len() > 1 && unsigned.starts_with('0') && unsigned.chars().all(|c| c.is_ascii_digit());
+    if has_leading_zero || text.contains('_') || !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
         return Value::from(text);
     }
-    text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<f64>().map(Value::from)).unwrap_or(Value::from(text))
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        if let Some(digits) = unsigned.strip_prefix(prefix) {
+            let sign = if text.starts_with('-') { "-" } else { "" };
+            let is_signed = digits.starts_with(['-', '+']);
+            let number = i64::from_str_radix(&format!("{sign}{digits}"), radix).ok().filter(|_| !is_signed);
+            return number.map_or_else(|| Value::from(text), Value::from);
+        }
+    }
+    let number = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<u64>().map(Value::from));
+    number.or_else(|_| text.parse::<f64>().map(Value::from)).unwrap_or_else(|_| Value::from(text))
 }
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// Whether a pattern is that of durations.
+fn is_duration(pattern: &str) -> bool {
+    pattern.contains("(ms|s|m|h|d)")
+}
+
 /// What a pattern of the schemas means, in words.
 fn explain(pattern: &str) -> String {
     match pattern {
         p if p.starts_with("^https?") => "write an address that begins with `https://` or `http://`".to_owned(),
-        p if p.contains("(ms|s|m|h|d)") => {
+        p if is_duration(p) => {
             "write integers with `ms`, `s`, `m`, `h` or `d`, one or more, such as `1h30m`".to_owned()
         }
         p if p.contains("pdf|svg") => "its ending says the format: `.pdf` or `.svg`".to_owned(),
@@ -318,5 +352,32 @@ fn explain(pattern: &str) -> String {
         }
         p if p.contains("A-Za-z0-9_.@-") => "use letters, digits, `_`, `.`, `-` and `@`".to_owned(),
         other => format!("it must match `{other}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn first_reading(text: &str) -> Option<Value> {
+        let map: BTreeMap<String, Value> = super::super::document::any_yaml(&format!("a: {text}\n"))?;
+        map.get("a").cloned()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// REC-1: both readings take the same unquoted scalars for numbers, truth values and texts.
+        #[test]
+        fn both_readings_type_a_scalar_alike(text in "[-+]?(0[xob])?[0-9a-f.eExob_+-]{1,6}|[-+]?\\.(inf|Inf|nan|NAN)|true|False|no|yes|[0-9]{15,22}") {
+            let Some(first) = first_reading(&text) else { return Ok(()) };
+            let second = scalar(&text);
+            prop_assert_eq!(first.is_string(), second.is_string(), "{}: {:?}, {:?}", text, first, second);
+            if !first.is_number() {
+                prop_assert_eq!(first, second);
+            }
+        }
     }
 }
