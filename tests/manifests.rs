@@ -77,7 +77,9 @@ spec: {secretTo: {age: {file: x, recipients: [nope]}}}
             "14:22 wrong_value spec.lifecycle.adopt",
             "17:7 unknown_kind kind",
             "24:39 invalid_value spec.tokenLifespan",
+            "28:18 duplicate_name metadata.name",
             "29:7 missing_field spec.audience",
+            "29:47 invalid_value spec.secretTo.age.recipients[0]",
         ]
     );
     let Faults(all, _) = load(text).unwrap_err();
@@ -117,6 +119,135 @@ fn comments_hide_no_fault() {
     assert_eq!(faults(&realm(&between.join("\n"))), expected(&|line| 2 * line));
     let after = format!("{}\n# the end", realm(&plain.join("\n")));
     assert_eq!(faults(&after), expected(&|line| line));
+}
+
+/// REC-2: a document that is at fault itself is looked at beside the others all the same, and nothing is said of what is
+/// only not there.
+#[test]
+fn a_missing_field_hides_no_other_fault() {
+    let text = [
+        REALM,
+        "apiVersion: provisor.dev/v1alpha1\nkind: Hub\nmetadata: {name: h}\nspec: {embedded: {directory: d}}\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: ProvisioningKey\nmetadata: {name: k}\nspec: {farmRef: nope, expiresIn: 0s}\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {name: Bad_1}\nspec: {audience: mqtt, realmRef: flet}\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {name: a}\nspec: {clientId: x, grant: other, secretTo: {file: s}}\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {name: b}\n\
+         spec: {audience: mqtt, clientId: x, role: 5, secretTo: {age: {file: ./s, recipients: [nope, 7, nor]}}}\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {name: c}\nspec: {audience: mqtt, clientId: [x], wifi: {}}\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {name: c}\nspec: 5\n---\n",
+        "apiVersion: provisor.dev/v1alpha1\nkind: KeycloakClient\nmetadata: {name: w}\n\
+         spec: {redirectUris: [5], protocolMappers: [{name: m}, {name: m}], optionalScopes: [true, s], defaultScopes: [s]}\n---\n",
+    ]
+    .concat();
+    assert_eq!(
+        faults(&text),
+        [
+            "14:7 missing_field spec.deliverTo",
+            "14:17 dangling_reference spec.farmRef",
+            "14:34 invalid_value spec.expiresIn",
+            "18:18 invalid_value metadata.name",
+            "19:34 dangling_reference spec.realmRef",
+            "24:7 missing_field spec.audience",
+            "24:28 wrong_value spec.grant",
+            "29:34 same_object spec.clientId",
+            "29:43 wrong_type spec.role",
+            "29:87 invalid_value spec.secretTo.age.recipients[0]",
+            "29:93 wrong_type spec.secretTo.age.recipients[1]",
+            "29:96 invalid_value spec.secretTo.age.recipients[2]",
+            "34:34 wrong_type spec.clientId",
+            "34:45 missing_field spec.wifi.ssid",
+            "34:45 missing_field spec.wifi.passphrase",
+            "38:18 duplicate_name metadata.name",
+            "39:7 wrong_type spec",
+            "44:23 wrong_type spec.redirectUris[0]",
+            "44:45 missing_field spec.protocolMappers[0].protocolMapper",
+            "44:56 missing_field spec.protocolMappers[1].protocolMapper",
+            "44:63 duplicate_name spec.protocolMappers[1].name",
+            "44:85 wrong_type spec.optionalScopes[0]",
+            "44:91 contradiction spec.optionalScopes[1]",
+        ]
+    );
+}
+
+/// What only stands for something that is missing is no object, no sink, no target, and not twice the same.
+#[test]
+fn what_is_not_there_is_compared_with_nothing() {
+    let text = "\
+apiVersion: provisor.dev/v1alpha1
+kind: KeycloakRealm
+metadata: {name: one}
+spec: {clientId: p, clientSecert: {credential: c}}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: KeycloakRealm
+metadata: {name: two}
+spec: {clientId: p, clientSecret: {credential: c}}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Device
+metadata: {name: a}
+spec: {audience: mqtt, realmRef: one}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Device
+metadata: {name: b}
+spec: {realmRf: two, audience: other, clientId: a}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Device
+metadata: {}
+spec: {audience: mqtt, realmRef: one}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Device
+spec: {audience: mqtt, realmRef: two}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Device
+metadata: {name: c}
+spec: {realmRef: {}}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Hub
+metadata: {name: h}
+spec: {embeded: {directory: x}}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: Farm
+metadata: {name: f}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: ProvisioningKey
+metadata: {name: k}
+spec: {farmRef: f, deliverTo: {card: {file: x.png}}}
+---
+apiVersion: provisor.dev/v1alpha1
+kind: ProvisioningKey
+metadata: {name: l}
+spec: {deliverTo: {card: {}}}
+";
+    assert_eq!(
+        faults(text),
+        [
+            "4:7 missing_field spec.url",
+            "4:7 missing_field spec.realm",
+            "4:21 unknown_field spec.clientSecert",
+            "9:7 missing_field spec.url",
+            "9:7 missing_field spec.realm",
+            "19:8 unknown_field spec.realmRf",
+            "23:11 missing_field metadata.name",
+            "26:1 missing_field metadata",
+            "33:7 missing_field spec.audience",
+            "33:18 wrong_type spec.realmRef",
+            "38:8 unknown_field spec.embeded",
+            "40:1 missing_field spec",
+            "47:45 invalid_value spec.deliverTo.card.file",
+            "52:7 missing_field spec.farmRef",
+            "52:26 missing_field spec.deliverTo.card.file",
+        ]
+    );
+    let Faults(found, _) = load(text).unwrap_err();
+    assert!(found.iter().all(|fault| fault.resource.as_ref().is_none_or(|id| id.name != "?")), "{found:?}");
 }
 
 /// What only shows between documents: names, references, objects, sinks, scopes.

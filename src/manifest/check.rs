@@ -8,6 +8,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::Declared;
+use super::document::Flaws;
+use super::explain::NO_NAME;
 use super::kinds::device::DeviceSpec;
 use super::kinds::hub::HubSpec;
 use super::kinds::keycloak::{KeycloakClientSpec, KeycloakRealmSpec};
@@ -43,8 +45,9 @@ const OWN_FIELDS: [(&str, &str); 14] = [
     ("access", "nothing: Keycloak makes it"),
 ];
 
-/// Resolves each resource's target, and finds what is wrong between documents and within each.
-pub(super) fn check(declared: &mut [Declared]) -> Vec<Finding> {
+/// Resolves each resource's target, and finds what is wrong between documents and within each. What is at fault already
+/// (`flaws`, one for each) is compared with nothing.
+pub(super) fn check(declared: &mut [Declared], flaws: &[Flaws]) -> Vec<Finding> {
     let mut findings = Vec::new();
     duplicates(declared, &mut findings);
     resolve_targets(declared, &mut findings);
@@ -66,9 +69,9 @@ pub(super) fn check(declared: &mut [Declared]) -> Vec<Finding> {
             }
         }
     }
-    same_objects(declared, &mut findings);
-    same_sinks(declared, &mut findings);
-    device_scopes(declared, &mut findings);
+    same_objects(declared, flaws, &mut findings);
+    same_sinks(declared, flaws, &mut findings);
+    device_scopes(declared, flaws, &mut findings);
     findings
 }
 
@@ -360,20 +363,24 @@ fn sinks(secret: Option<&SecretRef>, target: Option<&SinkRef>, found: &mut Found
 }
 
 fn recipients(target: &SinkRef, path: &str, found: &mut Found<'_>) {
-    if let SinkRef::Age(age) = target
-        && let Some(at) = sink::first_bad_recipient(age)
-    {
+    let SinkRef::Age(age) = target else { return };
+    for at in sink::bad_recipients(age) {
         let path = format!("{path}.age.recipients[{at}]");
         found.push(&path, "invalid_value", format!("`{path}` is neither an age nor an SSH public key")).hint =
             Some("write `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`".to_owned());
     }
 }
 
+/// Where a target says which one it is.
+const ADDRESS: [&str; 3] = ["spec.url", "spec.realm", "spec.embedded"];
+
 /// What a resource means in its target; two of them must not mean the same.
-fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
+fn same_objects(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
     let addresses: HashMap<&str, String> = declared
         .iter()
-        .filter_map(|one| {
+        .zip(flaws)
+        .filter(|(_, flaws)| !ADDRESS.iter().any(|path| flaws.touch(path)))
+        .filter_map(|(one, _)| {
             let address = match &one.spec {
                 Spec::KeycloakRealm(spec) => {
                     let url = Url::parse(&spec.url).map_or_else(|_| spec.url.clone(), |url| url.to_string());
@@ -399,6 +406,9 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
             },
             _ => continue,
         };
+        if flaws[at].touch(&format!("spec.{path}")) || object == NO_NAME {
+            continue;
+        }
         let Some(address) = one.target.as_deref().and_then(|target| addresses.get(target)) else { continue };
         match first.get(&(address.as_str(), object.clone())) {
             None => {
@@ -418,10 +428,13 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
     }
 }
 
-fn same_sinks(declared: &[Declared], findings: &mut Vec<Finding>) {
+fn same_sinks(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
     let mut first: HashMap<PathBuf, usize> = HashMap::new();
     for (at, one) in declared.iter().enumerate() {
         for (path, target) in one.spec.sinks() {
+            if flaws[at].touch(&format!("spec.{path}")) {
+                continue;
+            }
             let Some(file) = target.path().map(PathBuf::from) else { continue };
             match first.get(&file) {
                 None => {
@@ -437,8 +450,11 @@ fn same_sinks(declared: &[Declared], findings: &mut Vec<Finding>) {
     }
 }
 
+/// What devices of one scope agree on, and what says which scope it is.
+const SHARED: [&str; 5] = ["spec.scope", "spec.role", "spec.audience", "spec.grant", "spec.realmRef"];
+
 /// Devices of one scope share its role, audience and grant.
-fn device_scopes(declared: &[Declared], findings: &mut Vec<Finding>) {
+fn device_scopes(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
     let defaults: HashMap<&str, &str> = declared
         .iter()
         .filter_map(|one| match &one.spec {
@@ -450,6 +466,9 @@ fn device_scopes(declared: &[Declared], findings: &mut Vec<Finding>) {
     for (at, one) in declared.iter().enumerate() {
         let (Spec::Device(spec), Some(target)) = (&one.spec, one.target.as_deref()) else { continue };
         let scope = spec.scope.as_deref().or_else(|| defaults.get(target).copied()).unwrap_or("");
+        if SHARED.iter().any(|path| flaws[at].touch(path)) {
+            continue;
+        }
         let (before, model) = *first.entry((target, scope)).or_insert((at, spec));
         let differs = [
             ("role", spec.role != model.role),

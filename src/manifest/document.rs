@@ -30,6 +30,28 @@ pub(super) enum Document {
 pub(super) struct Parsed {
     pub(super) metadata: Metadata,
     pub(super) spec: Spec,
+    /// What is at fault in it: there something else stands, or nothing.
+    pub(super) flaws: Flaws,
+}
+
+/// The paths of one resource that are at fault.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Flaws(pub(super) Vec<String>);
+
+impl Flaws {
+    /// Whether `path` itself, or what it is part of, is at fault.
+    pub(super) fn cover(&self, path: &str) -> bool {
+        self.0.iter().any(|flaw| is_within(path, flaw))
+    }
+
+    /// Whether anything of `path` is at fault.
+    pub(super) fn touch(&self, path: &str) -> bool {
+        self.0.iter().any(|flaw| is_within(path, flaw) || is_within(flaw, path))
+    }
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Every document of a YAML text.
@@ -187,7 +209,7 @@ impl Parts {
 
     fn finish<E: de::Error>(self) -> Result<Parsed, E> {
         match (self.has_version, self.metadata, self.spec) {
-            (true, Some(metadata), Some(spec)) => Ok(Parsed { metadata, spec }),
+            (true, Some(metadata), Some(spec)) => Ok(Parsed { metadata, spec, flaws: Flaws::default() }),
             _ => Err(E::custom("incomplete")),
         }
     }

@@ -100,6 +100,28 @@ impl Shape {
         }
     }
 
+    /// What stands for a value that is missing or wrong, so that the rest of its document can be typed. It means nothing,
+    /// and what is found about it is not told.
+    pub(super) fn placeholder(&self) -> Value {
+        match self {
+            Self::Anything => Value::Null,
+            Self::Text { choices, pattern, .. } => match pattern.as_ref().map(Regex::as_str) {
+                Some(pattern) if is_duration(pattern) => Value::from("1s"),
+                Some(pattern) if pattern.contains("{12}") => Value::from("00000000-0000-0000-0000-000000000000"),
+                _ => Value::from(choices.first().map_or("", String::as_str)),
+            },
+            Self::Integer { .. } | Self::Number => Value::from(0),
+            Self::Boolean => Value::Bool(false),
+            Self::List { .. } => Value::Array(Vec::new()),
+            Self::Map { fields, required, exactly_one, .. } => {
+                // Of a reference to a secret or of a sink, the file: every one has it.
+                let needed = if *exactly_one { vec!["file"] } else { required.iter().map(String::as_str).collect() };
+                let part = |name: &str| Some((name.to_owned(), fields.get(name)?.placeholder()));
+                Value::Object(needed.into_iter().filter_map(part).collect())
+            }
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Anything => "a value",
@@ -126,6 +148,8 @@ fn names(list: Option<&Value>) -> Vec<String> {
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     pub(super) faults: Vec<Diagnostic>,
+    /// Where the resource at hand is at fault, and which fields a misspelt one probably means.
+    pub(super) flaws: Vec<String>,
 }
 
 impl Walk {
@@ -134,6 +158,7 @@ impl Walk {
         fault.line = Some(node.line);
         fault.column = Some(node.column);
         self.faults.push(fault);
+        self.flaws.push(path.to_owned());
         let last = self.faults.len() - 1;
         &mut self.faults[last]
     }
@@ -175,7 +200,12 @@ impl Walk {
                 if items.len() < *min {
                     self.fault(node, path, "invalid_value", format!("`{path}` needs at least {min}"));
                 }
-                let check = |(at, one)| self.check(item, one, &format!("{path}[{at}]"));
+                let check = |(at, one)| {
+                    let before = self.faults.len();
+                    let checked = self.check(item, one, &format!("{path}[{at}]"));
+                    // Something stays in its place, so that those behind it keep theirs.
+                    if checked.is_null() && self.faults.len() > before { item.placeholder() } else { checked }
+                };
                 Value::Array(items.iter().enumerate().map(check).collect())
             }
             (Shape::Map { .. }, Data::Map(entries)) => self.map(shape, node, entries, path),
@@ -238,9 +268,10 @@ impl Walk {
             let inner_shape = fields.get(name).or(others.as_deref());
             let Some(inner_shape) = inner_shape else {
                 let message = format!("`{path}` has no field `{name}`");
-                let hint =
-                    closest(name, fields.keys().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"));
-                self.fault(key, &inner, "unknown_field", message).hint = hint;
+                let meant = closest(name, fields.keys().map(String::as_str));
+                self.fault(key, &inner, "unknown_field", message).hint =
+                    meant.map(|meant| format!("did you mean `{meant}`?"));
+                self.flaws.extend(meant.map(|meant| join(path, meant)));
                 continue;
             };
             // An optional field that says nothing is as good as absent.
@@ -257,6 +288,10 @@ impl Walk {
         }
         for name in required.iter().filter(|name| !present.contains(&name.as_str())) {
             self.fault(node, &join(path, name), "missing_field", format!("`{path}` lacks `{name}`"));
+        }
+        // What cannot be left out has something in its place.
+        for (name, inner) in required.iter().filter_map(|name| Some((name, fields.get(name)?))) {
+            object.entry(name.clone()).or_insert_with(|| inner.placeholder());
         }
         if *exactly_one && present.len() != 1 {
             let listed = fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
