@@ -220,7 +220,14 @@ fn a_bad_manifest_is_told_in_every_format() {
       hint: did you mean `farmer`?
       code: provisor::manifest::unknown_field
 
-    2 errors in 1 file
+    error: there is no `Farm` named `medow`
+     --> farm.yaml:14:17
+      in: ProvisioningKey/gateway
+      at: spec.farmRef
+      hint: did you mean `meadow`?
+      code: provisor::manifest::dangling_reference
+
+    3 errors in 1 file
     ");
     for arguments in [
         &["validate", "-f", "farm.yaml", "-o", "json"][..],
@@ -310,6 +317,44 @@ fn a_resource_that_is_nowhere_is_warned_of() {
         run.out,
         run.err
     );
+}
+
+/// Every secret that is missing is named in one run: the target's, all of them, and each resource's own.
+#[test]
+fn all_missing_secrets_are_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: provisor.dev/v1alpha1\nkind: KeycloakClient\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+        )
+    };
+    let clients = [
+        client("a", "{secret: {env: NO_A}}"),
+        client("b", "{secret: {credential: no.b}}"),
+        client("c", "{}"),
+        client("d", "{secret: {file: no-d}}"),
+    ]
+    .concat();
+    let by_user =
+        REALM.replace("clientSecret: {env: NOBODY_SETS_THIS}", "username: {env: NO_NAME}, password: {env: NO_WORD}");
+    for (realm, targets) in [(REALM.to_owned(), vec!["NOBODY_SETS_THIS"]), (by_user, vec!["NO_NAME", "NO_WORD"])] {
+        write(folder.path(), "all.yaml", &format!("{realm}{clients}"));
+        let run = provisor(folder.path(), &["plan", "-f", "all.yaml", "-o", "json"]);
+        assert_eq!(run.code, Some(1));
+        let changes = run.json()["changes"].as_array().unwrap().clone();
+        for (name, own) in [("a", "NO_A"), ("b", "no.b"), ("c", "NO"), ("d", "no-d")] {
+            let change = changes.iter().find(|change| change["resource"]["name"] == name).unwrap();
+            assert_eq!(
+                (&change["action"], &change["error"]["code"]),
+                (&"unknown".into(), &"provisor::secret::missing".into())
+            );
+            let message = change["error"]["message"].as_str().unwrap();
+            assert!(targets.iter().chain([&own]).all(|missing| message.contains(missing)), "{name}: {message}");
+        }
+        // What is read without the resources' secrets does not ask for them.
+        let run = provisor(folder.path(), &["plan", "-f", "all.yaml", "-o", "json", "--without-secrets"]);
+        assert!(!run.out.contains("NO_A") && run.out.contains(targets[0]), "{}", run.out);
+    }
 }
 
 #[test]
