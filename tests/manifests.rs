@@ -350,6 +350,64 @@ fn unquoted_text_stays_what_it_is() {
     assert!(found.iter().all(|fault| fault.hint.as_deref().is_some_and(|hint| hint.contains("quotation marks"))));
 }
 
+/// Keycloak takes a null for "as it is", so that the field would never be as declared.
+#[test]
+fn a_null_under_settings_is_an_error() {
+    let text = format!(
+        "{REALM}apiVersion: provisor.dev/v1alpha1\nkind: KeycloakClient\nmetadata: {{name: a}}\n\
+         spec: {{settings: {{rootUrl: null, baseUrl: '', deep: {{list: [1, ~], more:  }}}}}}\n"
+    );
+    assert_eq!(
+        faults(&text),
+        [
+            "9:28 invalid_value spec.settings.rootUrl",
+            "9:64 invalid_value spec.settings.deep.list[1]",
+            "9:72 invalid_value spec.settings.deep.more",
+        ]
+    );
+    let Faults(found, _) = load(&text).unwrap_err();
+    assert!(found.iter().all(|fault| fault.hint.as_deref().is_some_and(|hint| hint.contains("empty text"))));
+}
+
+/// What validates and cannot work here, or does nothing yet, is told: each reference with its place, fields once a run.
+#[test]
+fn what_this_version_cannot_use_is_warned_of() {
+    let device = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {{name: {name}}}\nspec: {{audience: mqtt, {spec}}}\n---\n"
+        )
+    };
+    let key = "{secretKeyRef: {name: n, key: k}}";
+    let text = [
+        REALM.to_owned(),
+        device("a", &format!("secret: {key}, mqttUrl: 'mqtts://b'")),
+        device("b", &format!("secretTo: {key}, rotation: {{maxAge: 90d}}, mqttUrl: 'mqtts://b'")),
+        device("c", "secretTo: {file: c}"),
+    ]
+    .concat();
+    let warned = |text: &str| -> Vec<String> {
+        let warnings = load(text).unwrap().warnings;
+        let shown = |warning: &provisor::diagnostic::Diagnostic| {
+            let place = warning.line.map(|line| format!("{line}:{} ", warning.column.unwrap())).unwrap_or_default();
+            format!("{place}{}: {}", warning.code, warning.message)
+        };
+        warnings.iter().map(shown).collect()
+    };
+    let operator = "is a key of a Kubernetes Secret, which only an operator can use";
+    assert_eq!(
+        warned(&text),
+        [
+            format!("9:32 provisor::manifest::operator_only: `spec.secret` {operator}"),
+            format!("14:34 provisor::manifest::operator_only: `spec.secretTo` {operator}"),
+            "provisor::device::not_yet: of devices, `mqttUrl`, `rotation` is read and checked, and has no effect yet"
+                .to_owned(),
+        ]
+    );
+    assert!(warned(&format!("{REALM}{}", device("c", "secretTo: {file: c}"))).is_empty());
+    let Faults(_, warnings) = load(&text.replace("metadata: {name: c}", "metadata: {name: a}")).unwrap_err();
+    assert_eq!(warnings.len(), 3, "a fault hides no warning");
+}
+
 /// A duration of the right form that no clock can count is named as one, wherever it stands.
 #[test]
 fn a_duration_that_is_too_long_is_told_where_it_stands() {

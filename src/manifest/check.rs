@@ -284,7 +284,10 @@ fn client(spec: &KeycloakClientSpec, found: &mut Found<'_>) {
                 let message = format!("`{name}` has a field of its own");
                 found.push(&path, "own_field", message).hint = Some(format!("use `{field}`"));
             }
-            None => secrets_within(&path, name, &spec.settings[name], found),
+            None => {
+                secrets_within(&path, name, &spec.settings[name], found);
+                nulls_within(&path, &spec.settings[name], found);
+            }
         }
     }
     for (name, value) in &spec.attributes {
@@ -339,6 +342,23 @@ fn secrets_within(path: &str, name: &str, value: &Value, found: &mut Found<'_>) 
             for (at, inner) in items.iter().enumerate() {
                 secrets_within(&format!("{path}[{at}]"), "", inner, found);
             }
+        }
+        _ => {}
+    }
+}
+
+/// A null under `settings`, at any depth: Keycloak takes one for "as it is".
+fn nulls_within(path: &str, value: &Value, found: &mut Found<'_>) {
+    match value {
+        Value::Null => {
+            found.push(path, "invalid_value", format!("`{path}` is empty, and Keycloak cannot remove a value")).hint =
+                Some("use an empty text: `\"\"`".to_owned());
+        }
+        Value::Object(object) => {
+            object.iter().for_each(|(key, inner)| nulls_within(&key_path(path, key), inner, found));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, inner)| nulls_within(&format!("{path}[{at}]"), inner, found));
         }
         _ => {}
     }

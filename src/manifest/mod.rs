@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod schema;
 mod shape;
 mod tree;
+mod warn;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -140,12 +141,21 @@ fn assemble(inputs: &[Input], mut faults: Vec<Diagnostic>) -> Result<Manifests, 
     let certain: Vec<&check::Finding> = findings.iter().filter(is_certain).collect();
     let located = locate(inputs, &declared, &certain);
     faults.extend(located);
+    let warnings = warnings(inputs, &declared);
     if faults.is_empty() {
         let (targets, resources) = declared.into_iter().partition(|one| one.spec.kind().is_target());
-        return Ok(Manifests { targets, resources, warnings: Vec::new(), skipped });
+        return Ok(Manifests { targets, resources, warnings, skipped });
     }
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    Err(Faults(faults, Vec::new()))
+    Err(Faults(faults, warnings))
+}
+
+fn warnings(inputs: &[Input], declared: &[Declared]) -> Vec<Diagnostic> {
+    let operator_only = warn::operator_only(declared);
+    let mut warnings = locate(inputs, declared, &operator_only.iter().collect::<Vec<_>>());
+    warnings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    warnings.extend(warn::not_yet(declared));
+    warnings
 }
 
 const DANGLING: &str = "provisor::manifest::dangling_reference";
