@@ -194,8 +194,8 @@ fn schema_and_loader_agree_on_every_scalar_where_a_text_belongs() {
                     let agrees = if value.is_string() && accepts { true } else { refused.is_some() };
                     assert!(agrees, "{kind}: {shown}: the loader takes {value} in {name}");
                     if !value.is_string() {
-                        let placed = refused.is_some_and(|fault| fault.line.is_some() && fault.path.is_some());
-                        assert!(placed, "{kind}: {shown}: {refused:?} has no place");
+                        let has_place = refused.is_some_and(|fault| fault.line.is_some() && fault.path.is_some());
+                        assert!(has_place, "{kind}: {shown}: {refused:?} has no place");
                     }
                 }
                 places += 1;

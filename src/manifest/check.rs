@@ -279,15 +279,12 @@ fn client(spec: &KeycloakClientSpec, found: &mut Found<'_>) {
     }
     for name in spec.settings.keys() {
         let path = key_path("spec.settings", name);
-        match OWN_FIELDS.iter().find(|(member, _)| member == name) {
-            Some((_, field)) => {
-                let message = format!("`{name}` has a field of its own");
-                found.push(&path, "own_field", message).hint = Some(format!("use `{field}`"));
-            }
-            None => {
-                secrets_within(&path, name, &spec.settings[name], found);
-                nulls_within(&path, &spec.settings[name], found);
-            }
+        if let Some((_, field)) = OWN_FIELDS.iter().find(|(member, _)| member == name) {
+            let message = format!("`{name}` has a field of its own");
+            found.push(&path, "own_field", message).hint = Some(format!("use `{field}`"));
+        } else {
+            secrets_within(&path, name, &spec.settings[name], found);
+            nulls_within(&path, &spec.settings[name], found);
         }
     }
     for (name, value) in &spec.attributes {
