@@ -10,6 +10,7 @@ pub mod emit;
 mod explain;
 mod input;
 pub mod kinds;
+mod scalar;
 pub mod schema;
 mod shape;
 mod tree;
