@@ -17,6 +17,7 @@ use crate::manifest::kinds::{Kind, Spec};
 use crate::manifest::{Declared, Manifests};
 use crate::reconcile::engine::{self, Connection, Locks, Prepared};
 use crate::reconcile::options::Options;
+use crate::reconcile::plan::{Action, Plan};
 use crate::reconcile::provider::Wanted;
 use crate::reconcile::session::{Session, Target};
 use crate::secret::reference::SecretRef;
@@ -77,7 +78,34 @@ pub async fn plan(manifests: &Manifests, options: &Options, surroundings: &Surro
             }
         })
         .collect();
-    engine::plan(connections, &declared, options, surroundings.locks.as_ref()).await
+    let mut prepared = engine::plan(connections, &declared, options, surroundings.locks.as_ref()).await;
+    if !options.without_secrets {
+        name_missing_secrets(&mut prepared.plan, manifests, surroundings.sources);
+    }
+    prepared
+}
+
+/// Where a target could not be read, what its resources lack themselves is named as well: all that is missing in one run.
+fn name_missing_secrets(plan: &mut Plan, manifests: &Manifests, sources: &Sources) {
+    let declared: BTreeMap<&ResourceId, &Declared> = manifests.resources.iter().map(|one| (&one.id, one)).collect();
+    for change in plan.changes.iter_mut().filter(|change| change.action == Action::Unknown) {
+        let (Some(problem), Some(resource)) = (&mut change.error, declared.get(&change.resource)) else { continue };
+        let used = resource.spec.secrets().into_iter().filter(|(path, _)| *path == "secret");
+        // Nobody is asked for what cannot be used now.
+        for (_, reference) in used.filter(|(_, reference)| !matches!(reference, SecretRef::Prompt(_))) {
+            if let Err(error) = sources.resolve(reference) {
+                *problem = joined(problem.clone(), &error.to_problem());
+            }
+        }
+    }
+}
+
+/// Both problems as one, with the code of the first.
+fn joined(first: Problem, second: &Problem) -> Problem {
+    if first.message.contains(&second.message) {
+        return first;
+    }
+    Problem { message: format!("{}; {}", first.message, second.message), ..first }
 }
 
 /// Whether resources of `kind` live in targets of `target`.
@@ -125,10 +153,13 @@ pub fn realm_api(spec: &KeycloakRealmSpec, options: &Options, surroundings: &Sur
         None => Err(Problem::new("provisor::manifest::sign_in", format!("`{field}` is missing"))),
     };
     let credentials = match &spec.username {
-        Some(_) => Credentials::Password {
-            client_id: spec.client_id.clone().unwrap_or_else(|| "admin-cli".to_owned()),
-            username: resolve(&spec.username, "username")?,
-            password: resolve(&spec.password, "password")?,
+        Some(_) => match (resolve(&spec.username, "username"), resolve(&spec.password, "password")) {
+            (Ok(username), Ok(password)) => {
+                let client_id = spec.client_id.clone().unwrap_or_else(|| "admin-cli".to_owned());
+                Credentials::Password { client_id, username, password }
+            }
+            (Err(username), Err(password)) => return Err(joined(username, &password)),
+            (Err(problem), _) | (_, Err(problem)) => return Err(problem),
         },
         None => Credentials::Client {
             client_id: spec.client_id.clone().unwrap_or_default(),

@@ -180,6 +180,7 @@ impl Prepared {
         timings.requests = self.targets.iter().map(|t| (t.name().to_owned(), t.requests())).collect();
         let mut report = Plan::new(self.plan.basis, self.plan.owner.clone(), run.finish());
         REPORT_FORMAT.clone_into(&mut report.format);
+        report.warnings = self.plan.warnings;
         (report, timings)
     }
 

@@ -175,12 +175,12 @@ fn recipients(sink: &AgeSink) -> Result<Vec<Box<dyn Recipient>>, Error> {
     sink.recipients.iter().enumerate().map(parse).collect()
 }
 
-/// Whether each of `recipients` is a key that age can encrypt to; the first that is not, from 0.
-pub fn first_bad_recipient(sink: &AgeSink) -> Option<usize> {
-    match recipients(sink) {
-        Err(Error::Recipient { number, .. }) => Some(number - 1),
-        _ => None,
-    }
+/// Which recipients are no key that age can encrypt to, from 0.
+pub fn bad_recipients(sink: &AgeSink) -> Vec<usize> {
+    let alone = |recipient: &String| AgeSink { file: sink.file.clone(), recipients: vec![recipient.clone()] };
+    let is_bad = |recipient: &String| matches!(recipients(&alone(recipient)), Err(Error::Recipient { .. }));
+    let all = sink.recipients.iter().enumerate();
+    all.filter(|(_, recipient)| is_bad(recipient)).map(|(at, _)| at).collect()
 }
 
 /// Armoured, since such files live in repositories: age, agenix and rage read both forms.
