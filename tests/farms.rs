@@ -88,9 +88,9 @@ impl Yard {
 
     /// The one key that opens the hub's door.
     fn live_key(&self) -> Key {
-        let mut live = self.keys().into_iter().filter(|key| key.state == KeyState::Unused);
-        let (Some(key), None) = (live.next(), live.next()) else { panic!("one live key") };
-        key
+        let mut live: Vec<Key> = self.keys().into_iter().filter(|key| key.state == KeyState::Unused).collect();
+        assert_eq!(live.len(), 1, "{live:?}");
+        live.remove(0)
     }
 
     fn keys_that_are(&self, state: KeyState) -> usize {

@@ -85,17 +85,25 @@ pub(super) fn is_replaced(fields: &[FieldChange]) -> bool {
     fields.iter().any(|field| field.is_write() && REPLACING.contains(&field.path.as_str()))
 }
 
-/// Compares; `other` says that the key was issued for another farm than is wanted now, and the name of that one's
-/// resource, where it has one.
-pub(super) fn compare(want: &KeyWant, have: Option<&Key>, other: Option<Option<String>>) -> Comparison {
-    let mut comparison = compare_key(want, have, other);
+/// Which farm a key was issued for.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The one that is wanted, or there is no key yet.
+    Here,
+    /// Another one, and the name of its resource where it has one.
+    Elsewhere(Option<String>),
+}
+
+/// Compares what is wanted with the key that is there, issued for the farm of `place`.
+pub(super) fn compare(want: &KeyWant, have: Option<&Key>, place: Place) -> Comparison {
+    let mut comparison = compare_key(want, have, place);
     if want.looks_at_sinks && (have.is_none() || is_replaced(&comparison.fields)) {
         comparison.conflict = check_delivery(&want.deliver_to).err();
     }
     comparison
 }
 
-fn compare_key(want: &KeyWant, have: Option<&Key>, other: Option<Option<String>>) -> Comparison {
+fn compare_key(want: &KeyWant, have: Option<&Key>, place: Place) -> Comparison {
     let mut comparison = Comparison::default();
     let Some(have) = have else {
         let plain = |path: &str, value: Value| FieldChange::plain(path, Value::Null, value);
@@ -106,7 +114,7 @@ fn compare_key(want: &KeyWant, have: Option<&Key>, other: Option<Option<String>>
         comparison.fields.push(FieldChange::secret("deliverTo", Reason::Absent));
         return comparison;
     };
-    if let Some(other) = other {
+    if let Place::Elsewhere(other) = place {
         // A resource that means another farm than it did, by another id, has the same name on both sides.
         let before = other.filter(|name| *name != want.farm.name);
         comparison.message = Some("it was issued for another farm, and is replaced".to_owned());

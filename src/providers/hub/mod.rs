@@ -219,11 +219,14 @@ impl Provider for HubProvider {
         match (&wanted.want, seen.map(|seen| &seen.have)) {
             (Ok(HubWant::Farm(want)), None) => farm::compare(want, None),
             (Ok(HubWant::Farm(want)), Some(HubHave::Farm(have))) => farm::compare(want, Some(have)),
-            (Ok(HubWant::Key(want)), None) => key::compare(want, None, None),
+            (Ok(HubWant::Key(want)), None) => key::compare(want, None, key::Place::Here),
             (Ok(HubWant::Key(want)), Some(HubHave::Key(have))) => {
-                let stays = self.farm_of(&want.farm) == Some(have.farm_id);
-                let other = (!stays).then(|| self.name_of(have.farm_id));
-                key::compare(want, Some(have), other)
+                let place = if self.farm_of(&want.farm) == Some(have.farm_id) {
+                    key::Place::Here
+                } else {
+                    key::Place::Elsewhere(self.name_of(have.farm_id))
+                };
+                key::compare(want, Some(have), place)
             }
             _ => Comparison::default(),
         }
