@@ -58,7 +58,7 @@ pub(crate) fn decide<P: Provider>(
     seen: &[Seen<P::Have>],
     context: Context<'_>,
 ) -> Vec<Planned> {
-    let index = Index::new(wants, seen, &context.options.owner);
+    let index = Index::new(wants, seen, &context.options.owner, provider.marks_are_copied());
     let mut claimed = HashSet::new();
     let mut planned: Vec<Planned> = wants
         .iter()

@@ -14,6 +14,8 @@ pub(crate) struct Index<'a, H> {
     /// Objects that some want means by their key.
     meant: HashSet<usize>,
     owner: &'a str,
+    /// Whether a mark that names no object may be a copy.
+    marks_are_copied: bool,
 }
 
 /// The objects that carry one mark of ours; those whose mark names another object are not among them.
@@ -39,8 +41,8 @@ pub(crate) enum Standing<'a> {
     Original,
     /// Somebody copied the object of this key, with its mark.
     Copy(&'a str),
-    /// This object and that of another key carry the mark, and nothing says which of them is a copy.
-    Unclear(&'a str),
+    /// The mark names no object, so that it may be a copy; of which other key another one carries it, if any does.
+    Unclear(Option<&'a str>),
 }
 
 impl Standing<'_> {
@@ -50,7 +52,7 @@ impl Standing<'_> {
 }
 
 impl<'a, H> Index<'a, H> {
-    pub(crate) fn new<W>(wants: &'a [Wanted<W>], seen: &'a [Seen<H>], owner: &'a str) -> Self {
+    pub(crate) fn new<W>(wants: &'a [Wanted<W>], seen: &'a [Seen<H>], owner: &'a str, marks_are_copied: bool) -> Self {
         let by_key: HashMap<&str, usize> =
             seen.iter().enumerate().map(|(at, object)| (object.key.as_str(), at)).collect();
         let mut carriers: HashMap<&ResourceId, Carriers> = HashMap::new();
@@ -62,7 +64,7 @@ impl<'a, H> Index<'a, H> {
         }
         let key_of: HashMap<_, _> = wants.iter().filter_map(|want| Some((&want.id, want.key.as_deref()?))).collect();
         let meant = key_of.values().filter_map(|key| by_key.get(key).copied()).collect();
-        Self { seen, by_key, carriers, key_of, meant, owner }
+        Self { seen, by_key, carriers, key_of, meant, owner, marks_are_copied }
     }
 
     /// The object that a want means: by its key; else by our mark, where no other want means that object by key.
@@ -100,7 +102,8 @@ impl<'a, H> Index<'a, H> {
         match (original, other) {
             (Some(&original), _) if original == at => Standing::Original,
             (Some(&original), _) => Standing::Copy(&self.seen[original].key),
-            (None, Some(&other)) => Standing::Unclear(&self.seen[other].key),
+            (None, Some(&other)) => Standing::Unclear(Some(&self.seen[other].key)),
+            (None, None) if self.marks_are_copied => Standing::Unclear(None),
             (None, None) => Standing::Original,
         }
     }

@@ -30,7 +30,11 @@ pub(crate) fn decide_orphan<H>(
         _ if context.declared.contains(&mark.resource) => {
             Some(format!("`{}` carries the mark of a resource that means another object", object.key))
         }
-        Standing::Unclear(other) => Some(format!(
+        Standing::Unclear(None) => Some(format!(
+            "the mark of `{}` does not say which object it was made for, so that it may be a copy; it is left alone",
+            object.key
+        )),
+        Standing::Unclear(Some(other)) => Some(format!(
             "`{}` and `{other}` carry the same mark, and nothing says which is a copy of the other: both are left alone",
             object.key
         )),

@@ -161,6 +161,11 @@ pub trait Provider: Send + Sync + 'static {
         false
     }
 
+    /// Whether somebody can copy an object together with its mark, so that a mark that names no object proves nothing.
+    fn marks_are_copied(&self) -> bool {
+        false
+    }
+
     /// Makes one write. May be repeated, and dropped at any await.
     fn write(&self, step: Step<'_, Self::Want, Self::Have>) -> impl Future<Output = Result<Written, Problem>> + Send;
 

@@ -341,6 +341,11 @@ impl Provider for RealmProvider {
         true
     }
 
+    /// A client's representation can be exported and made again, attributes and all.
+    fn marks_are_copied(&self) -> bool {
+        true
+    }
+
     async fn write(&self, step: Step<'_, ClientWant, ClientHave>) -> Result<Written, Problem> {
         match step {
             Step::Create { want, mark, .. } => Box::pin(self.create(want, mark)).await,
