@@ -220,7 +220,14 @@ fn a_bad_manifest_is_told_in_every_format() {
       hint: did you mean `farmer`?
       code: provisor::manifest::unknown_field
 
-    2 errors in 1 file
+    error: there is no `Farm` named `medow`
+     --> farm.yaml:14:17
+      in: ProvisioningKey/gateway
+      at: spec.farmRef
+      hint: did you mean `meadow`?
+      code: provisor::manifest::dangling_reference
+
+    3 errors in 1 file
     ");
     for arguments in [
         &["validate", "-f", "farm.yaml", "-o", "json"][..],
@@ -299,17 +306,115 @@ fn what_is_no_saved_plan_is_told_from_one() {
     assert_eq!(at(&["apply", "nothing.json", "-o", "json"]).first_code(), "provisor::plan::file");
 }
 
+/// A misspelt name is no success: with nothing else named an error, beside others a warning, in every format.
 #[test]
-fn a_resource_that_is_nowhere_is_warned_of() {
+fn a_resource_that_is_nowhere_is_told() {
     let folder = farm();
-    let run = provisor(folder.path(), &["plan", "-f", "farm.yaml", "--only", "Farm/medow"]);
-    assert_eq!(run.code, Some(0));
-    assert!(
-        run.err.contains("provisor::plan::only_unknown") && run.out == "Plan: no changes.\n",
-        "{}{}",
-        run.out,
-        run.err
-    );
+    let at = |arguments: &[&str]| provisor(folder.path(), arguments);
+    let commands: [&[&str]; 3] =
+        [&["plan", "-f", "farm.yaml"], &["apply", "-f", "farm.yaml", "--yes"], &["diff", "farm.yaml", "farm.yaml"]];
+    for command in commands {
+        let run = at(&[command, &["--only", "Farm/medow", "--only", "Hub/home", "-o", "json"]].concat());
+        assert_eq!((run.code, run.first_code().as_str()), (Some(1), "provisor::plan::only_unknown"), "{command:?}");
+        assert_eq!(run.json()["errors"].as_array().unwrap().len(), 2, "{}", run.out);
+        assert!(run.json()["errors"][1]["hint"].as_str().unwrap().contains("a target is not planned"), "{}", run.out);
+        let run = at(&[command, &["--only", "Farm/medow", "--only", "Farm/meadow", "-o", "json"]].concat());
+        assert_eq!(run.code, Some(0), "{command:?}: {}", run.err);
+        let said = run.json();
+        assert_eq!(said["warnings"].as_array().unwrap().len(), 1, "{said}");
+        assert_eq!(said["warnings"][0]["code"], "provisor::plan::only_unknown");
+        assert_eq!(said["changes"].as_array().unwrap().len(), 1, "{said}");
+        assert!(run.err.contains("`--only Farm/medow` names nothing"), "{}", run.err);
+    }
+    let run = at(&["plan", "-f", "farm.yaml", "--only", "Farm/medow", "--only", "Farm/meadow", "-o", "markdown"]);
+    assert!(run.out.contains("warning: `--only Farm/medow` names nothing"), "{}", run.out);
+    assert!(at(&["plan", "-f", "farm.yaml", "-o", "json"]).json().get("warnings").is_none());
+}
+
+/// The first manifests of all, and the last that go, can be shown; a path that is not there cannot.
+#[test]
+fn an_empty_folder_is_a_side_with_nothing_on_it() {
+    let folder = farm();
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    write(folder.path(), "blank.yaml", "# nothing\n");
+    let at = |arguments: &[&str]| provisor(folder.path(), arguments);
+    let run = at(&["diff", "empty", "farm.yaml", "--detailed-exitcode", "-o", "json"]);
+    assert_eq!((run.code, &run.json()["summary"]["create"]), (Some(2), &2.into()), "{}", run.err);
+    let run = at(&["diff", "farm.yaml", "empty", "-o", "json"]);
+    assert_eq!((run.code, &run.json()["summary"]["delete"]), (Some(0), &2.into()), "{}", run.err);
+    assert_eq!(at(&["diff", "empty", "empty", "--detailed-exitcode"]).code, Some(0));
+    for (old, new, side, path, code) in [
+        ("blank.yaml", "farm.yaml", "OLD", "`blank.yaml`", "provisor::manifest::no_documents"),
+        ("farm.yaml", "-", "NEW", "`-`", "provisor::manifest::no_documents"),
+        ("nowhere", "farm.yaml", "OLD", "`nowhere`", "provisor::manifest::unreadable"),
+        ("empty", "nowhere", "NEW", "`nowhere`", "provisor::manifest::unreadable"),
+    ] {
+        let run = at(&["diff", old, new, "-o", "json"]);
+        assert_eq!((run.code, run.first_code().as_str()), (Some(1), code), "{old} {new}");
+        let said = run.json()["errors"][0]["message"].as_str().unwrap().to_owned();
+        assert!(said.contains(side) && said.contains(path) && !said.contains("-f"), "{said}");
+    }
+}
+
+/// Every secret that is missing is named in one run: the target's, all of them, and each resource's own.
+#[test]
+fn all_missing_secrets_are_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: provisor.dev/v1alpha1\nkind: KeycloakClient\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+        )
+    };
+    let clients = [
+        client("a", "{secret: {env: NO_A}}"),
+        client("b", "{secret: {credential: no.b}}"),
+        client("c", "{}"),
+        client("d", "{secret: {file: no-d}}"),
+    ]
+    .concat();
+    let by_user =
+        REALM.replace("clientSecret: {env: NOBODY_SETS_THIS}", "username: {env: NO_NAME}, password: {env: NO_WORD}");
+    for (realm, targets) in [(REALM.to_owned(), vec!["NOBODY_SETS_THIS"]), (by_user, vec!["NO_NAME", "NO_WORD"])] {
+        write(folder.path(), "all.yaml", &format!("{realm}{clients}"));
+        let run = provisor(folder.path(), &["plan", "-f", "all.yaml", "-o", "json"]);
+        assert_eq!(run.code, Some(1));
+        let changes = run.json()["changes"].as_array().unwrap().clone();
+        for (name, own) in [("a", "NO_A"), ("b", "no.b"), ("c", "NO"), ("d", "no-d")] {
+            let change = changes.iter().find(|change| change["resource"]["name"] == name).unwrap();
+            assert_eq!(
+                (&change["action"], &change["error"]["code"]),
+                (&"unknown".into(), &"provisor::secret::missing".into())
+            );
+            let message = change["error"]["message"].as_str().unwrap();
+            assert!(targets.iter().chain([&own]).all(|missing| message.contains(missing)), "{name}: {message}");
+        }
+        // What is read without the resources' secrets does not ask for them.
+        let run = provisor(folder.path(), &["plan", "-f", "all.yaml", "-o", "json", "--without-secrets"]);
+        assert!(!run.out.contains("NO_A") && run.out.contains(targets[0]), "{}", run.out);
+    }
+}
+
+/// What manifests declare in vain is told by every command that reads them, and to programs as well.
+#[test]
+fn what_has_no_effect_is_told_once_in_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let device = |number: usize| {
+        format!(
+            "apiVersion: provisor.dev/v1alpha1\nkind: Device\nmetadata: {{name: d{number}}}\nspec: {{audience: mqtt, mqttUrl: x}}\n---\n"
+        )
+    };
+    write(folder.path(), "all.yaml", &format!("{REALM}{}", (0..30).map(device).collect::<String>()));
+    for arguments in [
+        &["validate", "-f", "all.yaml", "-o", "json"][..],
+        &["plan", "-f", "all.yaml", "-o", "json"],
+        &["diff", "all.yaml", "all.yaml", "-o", "json"],
+    ] {
+        let run = provisor(folder.path(), arguments);
+        let warnings = run.json()["warnings"].clone();
+        assert_eq!(warnings.as_array().map(Vec::len), Some(1), "{arguments:?}: {warnings}");
+        assert_eq!(warnings[0]["code"], "provisor::device::not_yet");
+        assert_eq!(run.err.matches("provisor::device::not_yet").count(), 1, "{}", run.err);
+    }
 }
 
 #[test]

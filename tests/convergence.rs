@@ -89,6 +89,7 @@ impl Provider for Fake {
             mark: object.mark.clone(),
             revision: format!("{:?}", (&object.fields, object.enabled)),
             settled: (!object.enabled && kept(object)).then(|| "switched off".to_owned()),
+            guards: Vec::new(),
             have: object.clone(),
         };
         Ok(world.objects.iter().filter(|(key, _)| matters(key)).map(seen).collect())
@@ -114,6 +115,10 @@ impl Provider for Fake {
     }
 
     fn may_rename(&self) -> bool {
+        true
+    }
+
+    fn marks_are_copied(&self) -> bool {
         true
     }
 
@@ -205,11 +210,23 @@ fn lifecycle() -> impl Strategy<Value = Lifecycle> {
 }
 
 fn objects() -> impl Strategy<Value = BTreeMap<String, Object>> {
-    let mark = (prop::sample::select(vec!["us", "them"]), "(new-)?[a-f]", lifecycle())
-        .prop_map(|(owner, name, lifecycle)| Mark::new(owner, &ResourceId::new("Thing", name), &lifecycle));
-    let object = (fields(), any::<bool>(), prop::option::weighted(0.7, mark))
-        .prop_map(|(fields, enabled, mark)| Object { fields, enabled, mark });
-    prop::collection::btree_map("[a-f]".prop_map(|name| key_of(&name)), object, 0..6)
+    let owner = prop::sample::select(vec!["us", "them"]);
+    // An old mark names no key; a copied one names that of its original, which may be gone.
+    let named = prop::option::weighted(0.7, prop::option::weighted(0.4, "[a-f]"));
+    let mark = (owner, "(new-)?[a-f]", lifecycle(), named);
+    let object = ("[a-f]", fields(), any::<bool>(), prop::option::weighted(0.7, mark));
+    prop::collection::vec(object, 0..6).prop_map(|list| {
+        let object =
+            |(key, fields, enabled, mark): (String, _, _, Option<(_, String, Lifecycle, Option<Option<String>>)>)| {
+                let mark = mark.map(|(owner, name, lifecycle, named)| {
+                    let mut mark = Mark::new(owner, &ResourceId::new("Thing", name), &lifecycle);
+                    mark.applied.key = named.map(|other| key_of(other.as_ref().unwrap_or(&key)));
+                    mark
+                });
+                (key_of(&key), Object { fields, enabled, mark })
+            };
+        list.into_iter().map(object).collect()
+    })
 }
 
 fn manifests() -> impl Strategy<Value = Vec<Declared>> {
@@ -247,7 +264,8 @@ fn untouched(before: &BTreeMap<String, Object>, after: &BTreeMap<String, Object>
             declared.iter().any(|one| key_of(&one.name) == *key && (adopt || one.lifecycle.adopt != Adopt::Never));
         let is_theirs = match &object.mark {
             None => !asked,
-            Some(mark) => mark.owner != "us",
+            Some(mark) if mark.owner == "us" => mark.applied.key.as_ref().is_some_and(|named| named != key) && !asked,
+            Some(_) => true,
         };
         if is_theirs {
             assert_eq!(after.get(key), Some(object), "`{key}` is not ours and was touched");
@@ -335,13 +353,75 @@ fn declared(name: &str, needs: Option<&str>) -> Declared {
     }
 }
 
+/// What is made carries its own key in its mark; the copy of it stays, also when nothing declares the original any more,
+/// and when that is gone.
+#[tokio::test]
+async fn a_copy_is_never_deleted() {
+    let (copy, original) = ("key-0", key_of("a"));
+    let pruning = options(true, false);
+    for is_declared in [true, false] {
+        let world = Arc::new(Mutex::new(World::default()));
+        run(&world, &[declared("a", None)], &pruning, true).await;
+        let made = world.lock().unwrap().objects[&original].clone();
+        assert_eq!(made.mark.as_ref().unwrap().applied.key.as_ref(), Some(&original));
+        world.lock().unwrap().objects.insert(copy.to_owned(), made.clone());
+        let manifests = if is_declared { vec![declared("new-a", None)] } else { vec![] };
+        let report = run(&world, &manifests, &pruning, true).await;
+        let gone: Vec<&str> =
+            report.changes.iter().filter(|change| change.action == Action::Delete).map(said).collect();
+        if is_declared {
+            assert!(gone.is_empty(), "{gone:?}");
+        } else {
+            assert!(gone.len() == 1 && gone[0].contains(&original), "the message names the object: {gone:?}");
+        }
+        assert_eq!(world.lock().unwrap().objects.get(copy), Some(&made));
+        let report = run(&world, &[], &pruning, true).await;
+        let left = report.changes.iter().find(|change| said(change).contains(copy)).unwrap();
+        assert_eq!((left.action, left.outcome), (Action::Orphan, Some(Outcome::Unchanged)));
+        // A declaration whose object is gone does not take the copy for it.
+        world.lock().unwrap().objects.remove(&original);
+        run(&world, &[declared("a", None)], &options(true, false), true).await;
+        assert_eq!(world.lock().unwrap().objects.get(copy), Some(&made));
+        assert_eq!(world.lock().unwrap().objects.len(), 2);
+    }
+}
+
+fn said(change: &provisor::reconcile::plan::Change) -> &str {
+    change.message.as_deref().unwrap_or_default()
+}
+
+/// An older mark names no key: nobody knows which of several objects is the copy, nor whether one alone is.
+#[tokio::test]
+async fn of_several_objects_with_an_older_mark_none_is_deleted() {
+    let mark = Mark::new("us", &ResourceId::new("Thing", "a"), &Lifecycle::default());
+    let old = Object { enabled: true, mark: Some(mark), ..Object::default() };
+    let objects = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), old.clone())).collect();
+    let world = Arc::new(Mutex::new(World { objects: objects(&["key-0", "key-a"]), ..World::default() }));
+    let report = run(&world, &[], &options(true, false), true).await;
+    assert_eq!(world.lock().unwrap().objects.len(), 2);
+    assert_eq!(report.summary.orphan, 2);
+    for change in &report.changes {
+        assert!(said(change).contains("key-0") && said(change).contains("key-a"), "{change:?}");
+    }
+    // The key in the mark alone is no reason to write.
+    assert!(!run(&world, &[declared("a", None)], &options(true, false), false).await.has_changes());
+    let changed = Declared { fields: [("f".to_owned(), "1".to_owned())].into(), ..declared("a", None) };
+    run(&world, &[changed], &options(true, false), true).await;
+    run(&world, &[], &options(true, false), true).await;
+    assert_eq!(world.lock().unwrap().objects.keys().collect::<Vec<_>>(), ["key-0"], "the next write tells them apart");
+
+    let world = Arc::new(Mutex::new(World { objects: objects(&["key-a"]), ..World::default() }));
+    let report = run(&world, &[], &options(true, false), true).await;
+    assert_eq!((report.summary.orphan, world.lock().unwrap().objects.len()), (1, 1));
+}
+
 /// REC-9: over the limit nothing is deleted at all, and the rest goes on.
 #[tokio::test]
 async fn too_many_deletes_delete_nothing_and_the_rest_goes_on() {
-    let ours = |name: &str| Object {
-        enabled: true,
-        mark: Some(Mark::new("us", &ResourceId::new("Thing", name), &Lifecycle::default())),
-        ..Object::default()
+    let ours = |name: &str| {
+        let mut mark = Mark::new("us", &ResourceId::new("Thing", name), &Lifecycle::default());
+        mark.applied.key = Some(key_of(name));
+        Object { enabled: true, mark: Some(mark), ..Object::default() }
     };
     let objects = ["a", "b", "c"].into_iter().map(|name| (key_of(name), ours(name))).collect();
     let world = Arc::new(Mutex::new(World { objects, ..World::default() }));

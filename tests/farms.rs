@@ -86,6 +86,13 @@ impl Yard {
         self.hub(async |hub| hub.list_keys().await.unwrap())
     }
 
+    /// The one key that opens the hub's door.
+    fn live_key(&self) -> Key {
+        let mut live: Vec<Key> = self.keys().into_iter().filter(|key| key.state == KeyState::Unused).collect();
+        assert_eq!(live.len(), 1, "{live:?}");
+        live.remove(0)
+    }
+
     fn keys_that_are(&self, state: KeyState) -> usize {
         self.keys().iter().filter(|key| key.state == state).count()
     }
@@ -203,6 +210,12 @@ fn a_delivery_that_is_gone_is_warned_of_and_nothing_is_issued() {
     );
     yard.apply(&[]).exits(0);
     assert_eq!(yard.keys().len(), 1);
+    // The hub does not know where it was delivered to: another place that is empty is told as such.
+    yard.declare(&[meadow(), gateway(&json!({"deliverTo": {"file": "keys/moved"}}))]);
+    let change = yard.plan(&["--detailed-exitcode"]).exits(0).change("ProvisioningKey/gateway");
+    let message = change["warnings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("nothing is at") && message.contains("keys/moved"), "{message}");
+    yard.declare(&[meadow(), gateway(&json!({}))]);
     // On a pull-request runner there are no sinks, and nothing is said about them.
     let change = yard.plan(&["--without-secrets"]).exits(0).change("ProvisioningKey/gateway");
     assert!(change.get("warnings").is_none_or(|warnings| warnings == &json!([])), "{change:#}");
@@ -231,11 +244,13 @@ fn an_expired_key_is_replaced_where_asked_only() {
 fn a_key_that_was_not_delivered_is_revoked_and_replaced() {
     let yard = Yard::new();
     yard.declare(&[meadow(), gateway(&json!({}))]);
-    std::fs::create_dir(yard.path("keys/gateway")).unwrap();
+    // Where the sink writes its new content, something stands that no run removes: a plan does not look there.
+    std::fs::create_dir(yard.path("keys/.gateway.provisor-new")).unwrap();
     let report = yard.apply(&[]).exits(1);
     assert_eq!(report.change("ProvisioningKey/gateway")["outcome"], "failed");
     assert_eq!(report.change("Farm/meadow")["outcome"], "applied");
-    std::fs::remove_dir(yard.path("keys/gateway")).unwrap();
+    assert_eq!(yard.keys_that_are(KeyState::Unused), 1);
+    std::fs::remove_dir(yard.path("keys/.gateway.provisor-new")).unwrap();
     let change = yard.plan(&["--detailed-exitcode"]).exits(2).change("ProvisioningKey/gateway");
     assert!(change["message"].as_str().unwrap().contains("revoked and replaced"), "{change:#}");
     yard.converge(&[]);
@@ -251,6 +266,33 @@ fn a_place_that_cannot_take_a_key_is_known_before_one_is_issued() {
     assert_eq!(change["error"]["code"], "provisor::sink::missing_folder");
     yard.apply(&[]).exits(1);
     assert_eq!(yard.keys().len(), 0);
+}
+
+#[test]
+fn a_folder_where_a_key_belongs_is_a_conflict_before_and_after_it_is_issued() {
+    let yard = Yard::new();
+    std::fs::create_dir(yard.path("keys/gateway")).unwrap();
+    yard.declare(&[meadow(), gateway(&json!({}))]);
+    let in_the_way = |run: Run| {
+        let change = run.exits(1).change("ProvisioningKey/gateway");
+        assert_eq!(
+            (&change["action"], &change["error"]["code"]),
+            (&json!("conflict"), &json!("provisor::sink::not_a_file"))
+        );
+    };
+    in_the_way(yard.plan(&[]));
+    in_the_way(yard.apply(&[]));
+    assert_eq!(yard.keys().len(), 0);
+    std::fs::create_dir(yard.path("keys/card.pdf")).unwrap();
+    yard.declare(&[meadow(), gateway(&json!({"deliverTo": {"card": {"file": "keys/card.pdf"}}}))]);
+    in_the_way(yard.plan(&[]));
+    std::fs::remove_dir(yard.path("keys/gateway")).unwrap();
+    yard.declare(&[meadow(), gateway(&json!({}))]);
+    yard.converge(&[]);
+    yard.declare(&[meadow(), gateway(&json!({"deliverTo": {"file": "keys"}}))]);
+    in_the_way(yard.plan(&[]));
+    assert_eq!(yard.keys_that_are(KeyState::Unused), 1);
+    yard.plan(&["--without-secrets", "--detailed-exitcode"]).exits(0);
 }
 
 /// REC-9, OTPK-13: what is no longer declared is an orphan, and revoked when it is pruned.
@@ -305,6 +347,72 @@ fn a_guarded_farm_is_never_pruned() {
     assert_eq!(yard.hub(async |hub| hub.list_farms().await.unwrap())[0].state, FarmState::Active);
 }
 
+/// REC-9: `preventDestroy` of a key holds also where its farm is pruned, and says so in the plan; the rest goes on.
+#[test]
+fn a_guarded_key_keeps_its_farm() {
+    let guarded = |more: Value| {
+        let mut spec = json!({"lifecycle": {"preventDestroy": true}});
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        gateway(&spec)
+    };
+    let yard = Yard::new();
+    let other = document("Farm", "other", &json!({"farmer": {"name": "Ada"}}));
+    yard.declare(&[meadow(), other, guarded(json!({}))]);
+    yard.converge(&[]);
+    yard.declare(&[]);
+    let change = yard.plan(&[]).exits(0).change("Farm/meadow");
+    assert!(change["message"].as_str().unwrap().contains("`ProvisioningKey/gateway` keeps it"), "{change:#}");
+    for command in ["plan", "apply"] {
+        let run = if command == "plan" { yard.plan(&["--prune"]) } else { yard.apply(&["--prune"]) };
+        let run = run.exits(1);
+        let change = run.change("Farm/meadow");
+        assert_eq!(
+            (&change["action"], &change["error"]["code"]),
+            (&json!("orphan"), &json!("provisor::plan::protected"))
+        );
+        assert!(change["error"]["message"].as_str().unwrap().contains("ProvisioningKey/gateway"), "{change:#}");
+        assert_eq!(run.change("Farm/other")["action"], "delete");
+    }
+    assert!(yard.opens("keys/gateway"));
+    let farms = yard.hub(async |hub| hub.list_farms().await.unwrap());
+    assert_eq!(farms.iter().filter(|farm| farm.state == FarmState::Active).count(), 1);
+
+    // A key that the same apply moves to another farm holds its old one no longer; nor does one that was used.
+    yard.declare(&[
+        document("Farm", "north", &json!({"farmer": {"name": "Ada"}})),
+        guarded(json!({"farmRef": "north"})),
+    ]);
+    let plan = yard.plan(&["--prune"]).exits(0);
+    assert_eq!(plan.change("Farm/meadow")["action"], "delete");
+    yard.converge(&["--prune"]);
+    assert!(yard.opens("keys/gateway"));
+    yard.tamper("UPDATE provisioning_keys SET used_at = unixepoch(), used_by_request_id = 'r' WHERE revoked = 0");
+    yard.declare(&[]);
+    assert_eq!(yard.apply(&["--prune"]).exits(0).change("Farm/north")["action"], "delete");
+}
+
+/// The guard holds at the last moment, too: where moving a key failed, its farm is not revoked with it.
+#[test]
+fn a_guarded_key_that_could_not_be_moved_keeps_its_farm() {
+    let yard = Yard::new();
+    let key = |farm: &str, file: &str| {
+        let lifecycle = json!({"preventDestroy": true});
+        gateway(&json!({"farmRef": farm, "deliverTo": {"file": file}, "lifecycle": lifecycle}))
+    };
+    yard.declare(&[meadow(), key("meadow", "keys/gateway")]);
+    yard.converge(&[]);
+    let north = document("Farm", "north", &json!({"farmId": uuid::Uuid::new_v4(), "farmer": {"name": "Ada"}}));
+    yard.declare(&[north, key("north", "keys/gateway")]);
+    yard.tamper("CREATE TRIGGER no_keys BEFORE INSERT ON provisioning_keys BEGIN SELECT RAISE(ABORT, 'no'); END");
+    let report = yard.apply(&["--prune"]).exits(1);
+    assert_eq!(report.change("ProvisioningKey/gateway")["outcome"], "failed");
+    assert_eq!(report.change("Farm/meadow")["error"]["code"], "provisor::plan::protected");
+    assert!(yard.opens("keys/gateway"));
+    yard.tamper("DROP TRIGGER no_keys");
+    yard.converge(&["--prune"]);
+    assert!(yard.opens("keys/gateway"));
+}
+
 #[test]
 fn a_revoked_farm_that_is_declared_still_is_a_conflict() {
     let yard = Yard::new();
@@ -357,6 +465,82 @@ fn a_renamed_farm_is_the_same_farm() {
     assert_eq!(plan.paths("Farm/pasture"), ["metadata.name"]);
     yard.converge(&["--prune"]);
     assert_eq!(yard.hub(async |hub| hub.list_farms().await.unwrap())[0].state, FarmState::Active);
+}
+
+/// A key follows its declaration: for another farm than it was issued for, also one that the same apply makes, it is
+/// replaced before the farm that it was for goes.
+#[test]
+fn a_farm_that_was_renamed_without_an_id_is_another_farm_and_its_key_is_replaced() {
+    let named = |farm: &str| {
+        let spec = json!({"displayName": "North", "farmer": {"name": "Ada"}});
+        [document("Farm", farm, &spec), gateway(&json!({"farmRef": farm}))]
+    };
+    for prune in [&[][..], &["--prune", "--max-delete", "1"]] {
+        let yard = Yard::new();
+        yard.declare(&named("f"));
+        yard.converge(&[]);
+        let old = yard.delivered("keys/gateway");
+        yard.declare(&named("north"));
+        let plan = yard.plan(prune).exits(0);
+        assert_eq!(plan.change("Farm/north")["action"], "create");
+        let change = plan.change("ProvisioningKey/gateway");
+        assert_eq!(
+            (&change["action"], plan.paths("ProvisioningKey/gateway")),
+            (&json!("update"), vec!["farmRef".to_owned()])
+        );
+        assert_eq!((&change["fields"][0]["before"], &change["fields"][0]["after"]), (&json!("f"), &json!("north")));
+        yard.converge(prune);
+        assert!(yard.opens("keys/gateway"), "a live key is in its place");
+        assert_eq!(yard.state_of(&old), KeyState::Revoked);
+        assert_eq!((yard.keys_that_are(KeyState::Unused), yard.keys().len()), (1, 2));
+        let farms = yard.hub(async |hub| hub.list_farms().await.unwrap());
+        let (new, gone): (Vec<_>, Vec<_>) = farms.iter().partition(|farm| farm.id == yard.live_key().farm_id);
+        assert_eq!((new[0].resource.as_deref(), new[0].state), (Some("Farm/north"), FarmState::Active));
+        assert_eq!(gone[0].state, if prune.is_empty() { FarmState::Active } else { FarmState::Revoked });
+    }
+}
+
+/// Another `farmId` is another farm under the same name, which is made before the key that waits for it.
+#[test]
+fn a_farm_of_another_id_is_another_farm_and_its_key_is_replaced() {
+    let yard = Yard::new();
+    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    let farm = |id: uuid::Uuid| document("Farm", "meadow", &json!({"farmId": id, "farmer": {"name": "Ada"}}));
+    yard.declare(&[farm(first), gateway(&json!({}))]);
+    yard.converge(&[]);
+    yard.declare(&[farm(second), gateway(&json!({}))]);
+    let change = yard.plan(&[]).exits(0).change("ProvisioningKey/gateway");
+    let field = &change["fields"][0];
+    assert_eq!(
+        (&field["path"], &field["before"], &field["after"]),
+        (&json!("farmRef"), &json!(null), &json!("meadow"))
+    );
+    yard.converge(&[]);
+    assert!(yard.opens("keys/gateway"));
+    assert_eq!(yard.live_key().farm_id, second);
+    yard.plan(&["--only", "ProvisioningKey/gateway", "--detailed-exitcode"]).exits(0);
+}
+
+/// Two owners may have farms of one name in one hub; a key is for the farm of its own.
+#[test]
+fn a_key_is_issued_for_the_farm_of_its_owner() {
+    let yard = Yard::new();
+    yard.declare(&[meadow(), gateway(&json!({}))]);
+    yard.converge(&[]);
+    let key = |name: &str| {
+        document("ProvisioningKey", name, &json!({"farmRef": "meadow", "deliverTo": {"file": format!("keys/{name}")}}))
+    };
+    yard.declare(&[meadow(), key("theirs")]);
+    yard.converge(&["--owner", "them"]);
+    yard.declare(&[meadow(), gateway(&json!({})), key("second")]);
+    yard.converge(&[]);
+    let keys = yard.keys();
+    let farm_of = |name: &str| {
+        let resource = format!("ProvisioningKey/{name}");
+        keys.iter().find(|key| key.resource.as_ref() == Some(&resource)).unwrap().farm_id
+    };
+    assert_eq!(farm_of("second"), farm_of("gateway"));
+    assert_ne!(farm_of("theirs"), farm_of("gateway"));
 }
 
 /// OTPK-1: a card to print, with the hub's address where it is known; the key can be read off it.

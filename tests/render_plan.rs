@@ -491,3 +491,39 @@ fn a_plan_as_json_is_the_contract_and_carries_no_revision() {
     }
     "#);
 }
+
+/// What is true of many that are shown together is said once, with how many; what differs is said each.
+#[test]
+fn the_same_warning_is_said_once_in_a_crowd() {
+    let same = Warning::new("provisor::device::role_unverified", "whether role `device` exists is not shown");
+    let changes: Vec<Change> = (0..60)
+        .map(|number| {
+            let mut change = change("Device", &format!("sensor-{number:02}"), "fleet", Action::Create);
+            change.warnings.push(same.clone());
+            if number < 2 {
+                change.warnings.push(Warning::new("provisor::secret::short", format!("secret {number} is short")));
+            }
+            change
+        })
+        .collect();
+    let mut plan = Plan::new(Basis::Observed, "default", changes);
+    let mut report = plan.clone();
+    REPORT_FORMAT.clone_into(&mut report.format);
+    report.changes.iter_mut().for_each(|change| change.outcome = Some(Outcome::Applied));
+    plan.warnings.push(Warning::new("provisor::device::not_yet", "`wifi` has no effect yet"));
+    let markdown = render::markdown(&plan);
+    assert!(markdown.contains("warning: `wifi` has no effect yet (provisor::device::not_yet)"), "{markdown}");
+    for text in [plain(&render::plan(&plan, LAYOUT)), plain(&render::report(&report, LAYOUT)), markdown] {
+        let said: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("warning:")).collect();
+        assert_eq!(
+            said[..3],
+            [
+                "warning: whether role `device` exists is not shown (provisor::device::role_unverified, 60 times)",
+                "warning: secret 0 is short (provisor::secret::short)",
+                "warning: secret 1 is short (provisor::secret::short)",
+            ],
+            "{text}"
+        );
+        assert!(!text.contains("more of"), "{text}");
+    }
+}

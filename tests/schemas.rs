@@ -95,6 +95,116 @@ fn the_schema_refuses_what_the_loader_refuses() {
     }
 }
 
+/// The least document that a schema accepts.
+fn least(schema: &Value) -> Value {
+    match schema["type"].as_str() {
+        Some("string") => match (schema["enum"][0].as_str(), schema["pattern"].as_str().unwrap_or_default()) {
+            (Some(choice), _) => json!(choice),
+            (None, pattern) if pattern.starts_with("^https") => json!("https://x.example.org"),
+            (None, pattern) if pattern.contains("(ms|s|m|h|d)") => json!("1h"),
+            (None, pattern) if pattern.contains("pdf") => json!("x.pdf"),
+            (None, pattern) if pattern.contains("{5}") => json!("a4:cf:12:00:00:01"),
+            (None, pattern) if pattern.contains("{12}") => json!("6f2c5a0e-1d1b-4c63-9a53-0b7f2f4f0a11"),
+            _ => json!("x"),
+        },
+        Some("integer") => json!(4096),
+        Some("boolean") => json!(true),
+        Some("array") => json!([least(&schema["items"])]),
+        _ => {
+            let mut object = serde_json::Map::new();
+            for name in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                object.insert(name.to_owned(), least(&schema["properties"][name]));
+            }
+            if schema["minProperties"] == 1 {
+                object.insert("file".to_owned(), json!("x"));
+            }
+            Value::Object(object)
+        }
+    }
+}
+
+/// Every place below `schema` that holds a text: the keys that lead there, with the value of what is around it.
+fn texts(schema: &Value, path: &[Value], found: &mut Vec<Vec<Value>>) {
+    let within = |step: Value| path.iter().cloned().chain([step]).collect::<Vec<_>>();
+    match schema["type"].as_str() {
+        Some("string") => found.push(path.to_vec()),
+        Some("array") => texts(&schema["items"], &within(json!(0)), found),
+        _ => {
+            for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+                texts(inner, &within(json!(name)), found);
+            }
+            if schema["additionalProperties"]["type"].is_string() {
+                texts(&schema["additionalProperties"], &within(json!("some.key")), found);
+            }
+        }
+    }
+}
+
+/// Puts `value` at a path, and around it the least that the schema wants.
+fn put(document: &mut Value, schema: &Value, path: &[Value], value: &Value) {
+    let Some((step, rest)) = path.split_first() else {
+        *document = value.clone();
+        return;
+    };
+    if document.is_null() {
+        *document = least(schema);
+    }
+    if schema["maxProperties"] == 1 {
+        *document = json!({});
+    }
+    match step {
+        Value::String(name) => {
+            let inner = if schema["properties"][name].is_object() {
+                &schema["properties"][name]
+            } else {
+                &schema["additionalProperties"]
+            };
+            put(&mut document[name], inner, rest, value);
+        }
+        _ => put(&mut document[0], &schema["items"], rest, value),
+    }
+}
+
+/// REC-1: wherever a text belongs, schema and loader refuse the same other scalars, in YAML and in JSON, and take the same
+/// texts.
+#[test]
+fn schema_and_loader_agree_on_every_scalar_where_a_text_belongs() {
+    let mut places = 0;
+    for kind in Kind::ALL {
+        let schema = schema::json_schema(kind);
+        let mut found = Vec::new();
+        texts(&schema, &[], &mut found);
+        assert!(found.len() >= 8, "{kind}: {found:?}");
+        for path in found.iter().filter(|path| path[0] != "apiVersion" && path[0] != "kind") {
+            let shown = path.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+            for value in
+                [json!(5), json!(-7), json!(1.5), json!(true), json!(false), json!("5"), json!("true"), json!("no")]
+            {
+                let mut document = least(&schema);
+                put(&mut document, &schema, path, &value);
+                let accepts = jsonschema::validator_for(&schema).unwrap().is_valid(&document);
+                assert!(value.is_string() || !accepts, "{kind}: {shown}: the schema takes {value}");
+                let yaml = manifest::emit::to_yaml(std::slice::from_ref(&document));
+                for (name, text) in [("m.yaml", yaml), ("m.json", document.to_string())] {
+                    let faults =
+                        manifest::load_text(name, text.as_bytes()).err().map(|faults| faults.0).unwrap_or_default();
+                    let of_schema = ["wrong_type", "wrong_value", "invalid_value"];
+                    let refused = faults.iter().find(|fault| of_schema.iter().any(|code| fault.code.ends_with(code)));
+                    // A text may be refused for what only the checks beyond the schema know, such as recipients.
+                    let agrees = if value.is_string() && accepts { true } else { refused.is_some() };
+                    assert!(agrees, "{kind}: {shown}: the loader takes {value} in {name}");
+                    if !value.is_string() {
+                        let has_place = refused.is_some_and(|fault| fault.line.is_some() && fault.path.is_some());
+                        assert!(has_place, "{kind}: {shown}: {refused:?} has no place");
+                    }
+                }
+                places += 1;
+            }
+        }
+    }
+    assert!(places > 500, "only {places} cases");
+}
+
 /// Kubernetes wants structural schemas: a type everywhere, no references, no nulls in enums.
 #[test]
 fn the_custom_resources_are_structural() {

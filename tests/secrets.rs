@@ -311,7 +311,7 @@ fn a_sink_that_cannot_be_written_keeps_what_it_had() {
     std::fs::create_dir(folder.path().join("sink")).unwrap();
     std::fs::write(folder.path().join("sink/inside"), "old").unwrap();
     let to = SinkRef::File(folder.path().join("sink"));
-    assert_eq!(sink::write(&to, CANARY.as_bytes()).unwrap_err().code(), "provisor::secret::unreadable");
+    assert_eq!(sink::write(&to, CANARY.as_bytes()).unwrap_err().code(), "provisor::sink::not_a_file");
     assert_eq!(std::fs::read_to_string(folder.path().join("sink/inside")).unwrap(), "old");
     assert_eq!(names(folder.path()), ["sink"], "the value is not left beside it");
 }

@@ -92,7 +92,7 @@ async fn apply(args: &Args, work: Work, common: &Common, console: &Console) -> R
     let stop = signals::watch(console)?;
     let Work { manifests, options, reviewed } = work;
     providers::remove_leftovers(&manifests);
-    let prepared = stop.or(session::prepare(&manifests, &options, Some(session::locks()), common, console)).await?;
+    let prepared = stop.or(session::prepare(&manifests, &options, Some(session::locks()), common, console)).await??;
     if let Some(reviewed) = &reviewed {
         refuse_stale(reviewed, &prepared.plan)?;
     }

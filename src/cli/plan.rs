@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exi
     let options = common.engine(&args.pruning, args.adopt, args.without_secrets);
     let Prepared { plan, timings, .. } = session::block_on(async {
         let stop = signals::watch(console)?;
-        stop.or(session::prepare(&manifests, &options, None, common, console)).await
+        stop.or(session::prepare(&manifests, &options, None, common, console)).await?
     })?;
     if let Some(path) = &args.out {
         saved::write(path, &saved::SavedPlan::new(plan.clone(), &manifests, &options))?;

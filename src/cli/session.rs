@@ -8,11 +8,12 @@ use super::options::Common;
 use super::progress::Reading;
 use super::render;
 use crate::clock::Clock;
-use crate::diagnostic::{Diagnostic, Problem};
+use crate::diagnostic::{Diagnostic, Problem, Warning};
+use crate::id::ResourceId;
 use crate::keycloak::Api;
-use crate::manifest::kinds::Spec;
 use crate::manifest::kinds::home_assistant::HomeAssistantSpec;
 use crate::manifest::kinds::keycloak::KeycloakRealmSpec;
+use crate::manifest::kinds::{Kind, Spec};
 use crate::manifest::{self, Manifests};
 use crate::providers::{self, Surroundings};
 use crate::reconcile::engine::{Locks, Prepared};
@@ -30,37 +31,54 @@ pub(super) fn load(paths: &[String], console: &Console) -> Result<Manifests, Fai
     Ok(manifests)
 }
 
-/// Reads every target and makes the plan; with `locks`, to apply it.
+/// Reads every target and makes the plan; with `locks`, to apply it. What is worth a warning is said, and in the plan.
+///
+/// # Errors
+/// `--only` selects nothing at all.
 pub(super) async fn prepare(
     manifests: &Manifests,
     options: &Options,
     locks: Option<Locks>,
     common: &Common,
     console: &Console,
-) -> Prepared {
+) -> Result<Prepared, Failure> {
     let sources = Sources::from_environment(common.credentials_dir.clone());
     let surroundings = Surroundings { sources: &sources, wait: common.wait.duration(), locks, clock: Clock::system() };
     let reading = Reading::start(console, manifests.targets.len());
-    let prepared = providers::plan(manifests, options, &surroundings).await;
+    let mut prepared = providers::plan(manifests, options, &surroundings).await;
     drop(reading);
-    let warned: Vec<Diagnostic> =
+    let mut warned: Vec<Diagnostic> =
         sources.warnings().into_iter().map(|warning| Diagnostic::new(warning.code, warning.message)).collect();
+    warned.extend(strangers(&prepared.plan, &options.only)?);
     console.say(&render::warnings(&warned));
-    warn_of_strangers(&prepared.plan, options, console);
-    prepared
+    prepared.plan.warnings = manifests.warnings.iter().chain(&warned).map(in_plan).collect();
+    Ok(prepared)
 }
 
-/// A resource asked for by `--only` that is neither declared nor owned: a misspelt name must not look like success.
-fn warn_of_strangers(plan: &Plan, options: &Options, console: &Console) {
+/// A warning as plans and reports carry it: in one sentence, where it is about a resource.
+pub(super) fn in_plan(warning: &Diagnostic) -> Warning {
+    let about = warning.resource.as_ref().filter(|id| !warning.message.contains(&id.to_string()));
+    let message = about.map_or_else(|| warning.message.clone(), |id| format!("{id}: {}", warning.message));
+    Warning::new(warning.code.clone(), message)
+}
+
+/// What `--only` names and is neither declared nor owned: a misspelt name must not look like success.
+///
+/// # Errors
+/// Nothing else is named.
+pub(super) fn strangers(plan: &Plan, only: &[ResourceId]) -> Result<Vec<Diagnostic>, Failure> {
     let known: std::collections::HashSet<_> = plan.changes.iter().map(|change| &change.resource).collect();
-    let strangers = options.only.iter().filter(|id| !known.contains(id));
-    let warnings: Vec<Diagnostic> = strangers
-        .map(|id| {
-            let message = format!("`--only {id}` names nothing that is declared or owned");
-            Diagnostic::new("provisor::plan::only_unknown", message).on(id.clone())
-        })
-        .collect();
-    console.say(&render::warnings(&warnings));
+    let found: Vec<Diagnostic> = only.iter().filter(|id| !known.contains(id)).map(stranger).collect();
+    if found.is_empty() || found.len() < only.len() { Ok(found) } else { Err(found.into()) }
+}
+
+fn stranger(id: &ResourceId) -> Diagnostic {
+    let message = format!("`--only {id}` names nothing that is declared or owned");
+    let fault = Diagnostic::new("provisor::plan::only_unknown", message).on(id.clone());
+    match id.kind.parse::<Kind>() {
+        Ok(kind) if kind.is_target() => fault.with_hint("a target is not planned: name what lives in it"),
+        _ => fault,
+    }
 }
 
 /// Where the locks of this machine are: `$XDG_RUNTIME_DIR/provisor`, `/run/provisor` for root.

@@ -4,12 +4,14 @@
 mod home_assistant;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use url::Url;
 
 use super::Declared;
+use super::document::Flaws;
+use super::explain::NO_NAME;
 use super::kinds::device::DeviceSpec;
 use super::kinds::hub::HubSpec;
 use super::kinds::keycloak::{KeycloakClientSpec, KeycloakRealmSpec};
@@ -47,8 +49,9 @@ const OWN_FIELDS: [(&str, &str); 14] = [
     ("access", "nothing: Keycloak makes it"),
 ];
 
-/// Resolves each resource's target, and finds what is wrong between documents and within each.
-pub(super) fn check(declared: &mut [Declared]) -> Vec<Finding> {
+/// Resolves each resource's target, and finds what is wrong between documents and within each. What is at fault already
+/// (`flaws`, one for each) is compared with nothing.
+pub(super) fn check(declared: &mut [Declared], flaws: &[Flaws]) -> Vec<Finding> {
     let mut findings = Vec::new();
     duplicates(declared, &mut findings);
     resolve_targets(declared, &mut findings);
@@ -72,9 +75,10 @@ pub(super) fn check(declared: &mut [Declared]) -> Vec<Finding> {
             }
         }
     }
-    same_objects(declared, &mut findings);
-    same_sinks(declared, &mut findings);
-    device_scopes(declared, &mut findings);
+    same_targets(declared, flaws, &mut findings);
+    same_objects(declared, flaws, &mut findings);
+    same_sinks(declared, flaws, &mut findings);
+    device_scopes(declared, flaws, &mut findings);
     findings
 }
 
@@ -293,12 +297,12 @@ fn client(spec: &KeycloakClientSpec, found: &mut Found<'_>) {
     }
     for name in spec.settings.keys() {
         let path = key_path("spec.settings", name);
-        match OWN_FIELDS.iter().find(|(member, _)| member == name) {
-            Some((_, field)) => {
-                let message = format!("`{name}` has a field of its own");
-                found.push(&path, "own_field", message).hint = Some(format!("use `{field}`"));
-            }
-            None => secrets_within(&path, name, &spec.settings[name], found),
+        if let Some((_, field)) = OWN_FIELDS.iter().find(|(member, _)| member == name) {
+            let message = format!("`{name}` has a field of its own");
+            found.push(&path, "own_field", message).hint = Some(format!("use `{field}`"));
+        } else {
+            secrets_within(&path, name, &spec.settings[name], found);
+            nulls_within(&path, &spec.settings[name], found);
         }
     }
     for (name, value) in &spec.attributes {
@@ -358,6 +362,23 @@ fn secrets_within(path: &str, name: &str, value: &Value, found: &mut Found<'_>) 
     }
 }
 
+/// A null under `settings`, at any depth: Keycloak takes one for "as it is".
+fn nulls_within(path: &str, value: &Value, found: &mut Found<'_>) {
+    match value {
+        Value::Null => {
+            found.push(path, "invalid_value", format!("`{path}` is empty, and Keycloak cannot remove a value")).hint =
+                Some("use an empty text: `\"\"`".to_owned());
+        }
+        Value::Object(object) => {
+            object.iter().for_each(|(key, inner)| nulls_within(&key_path(path, key), inner, found));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(at, inner)| nulls_within(&format!("{path}[{at}]"), inner, found));
+        }
+        _ => {}
+    }
+}
+
 fn device(spec: &DeviceSpec, found: &mut Found<'_>) {
     let life = spec.token_lifespan.duration();
     if life.is_zero() || life.subsec_nanos() != 0 {
@@ -377,39 +398,77 @@ fn sinks(secret: Option<&SecretRef>, target: Option<&SinkRef>, found: &mut Found
 }
 
 fn recipients(target: &SinkRef, path: &str, found: &mut Found<'_>) {
-    if let SinkRef::Age(age) = target
-        && let Some(at) = sink::first_bad_recipient(age)
-    {
+    let SinkRef::Age(age) = target else { return };
+    for at in sink::bad_recipients(age) {
         let path = format!("{path}.age.recipients[{at}]");
         found.push(&path, "invalid_value", format!("`{path}` is neither an age nor an SSH public key")).hint =
             Some("write `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`".to_owned());
     }
 }
 
-/// An address in one form, however it is written.
-fn normal(url: &str) -> String {
-    let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string());
-    parsed.trim_end_matches('/').to_owned()
+/// Where a target is and which field says so; none for what is no target. Who signs in there makes no other target of it.
+fn target_address(spec: &Spec) -> Option<(&'static str, String)> {
+    let plain = |text: &str| {
+        let url = Url::parse(text).map_or_else(|_| text.to_owned(), |url| url.to_string());
+        url.trim_end_matches('/').to_owned()
+    };
+    match spec {
+        Spec::HomeAssistant(spec) => Some(("url", format!("Home Assistant at `{}`", plain(&spec.url)))),
+        Spec::KeycloakRealm(spec) => Some(("realm", format!("realm `{}` at `{}`", spec.realm, plain(&spec.url)))),
+        Spec::Hub(spec) => Some(match (&spec.embedded, &spec.url) {
+            (Some(embedded), _) => {
+                ("embedded.directory", format!("hub in `{}`", straight(&embedded.directory).display()))
+            }
+            (None, url) => ("url", format!("hub at `{}`", plain(url.as_deref().unwrap_or_default()))),
+        }),
+        _ => None,
+    }
 }
 
+/// An absolute path without the detours that can be seen in its text.
+fn straight(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut straight, part| {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(straight.pop()),
+            other => straight.push(other),
+        }
+        straight
+    })
+}
+
+/// Two targets at one place would each take what the other declares for orphans.
+fn same_targets(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
+    let mut first: HashMap<String, usize> = HashMap::new();
+    let is_certain = |at: &usize| !ADDRESS.iter().any(|path| flaws[*at].touch(path));
+    for at in (0..declared.len()).filter(is_certain) {
+        let one = &declared[at];
+        let Some((path, address)) = target_address(&one.spec) else { continue };
+        let before = *first.entry(address.clone()).or_insert(at);
+        if declared[before].id != one.id {
+            let message = format!(
+                "`{}` and `{}` mean the same target, {address}; the other is in {}",
+                one.id,
+                declared[before].id,
+                place(&declared[before])
+            );
+            let hint = format!("keep one of them, and let resources name it: `{}`", declared[before].id.name);
+            Found { at, findings }.push(&format!("spec.{path}"), "same_object", message).hint = Some(hint);
+        }
+    }
+}
+
+/// Where a target says which one it is.
+const ADDRESS: [&str; 3] = ["spec.url", "spec.realm", "spec.embedded"];
+
 /// What a resource means in its target; two of them must not mean the same.
-fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
+fn same_objects(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
+    // Targets of different kinds may share a name.
     let addresses: HashMap<(Kind, &str), String> = declared
         .iter()
-        .filter_map(|one| {
-            let address = match &one.spec {
-                Spec::HomeAssistant(spec) => format!("home assistant {}", normal(&spec.url)),
-                Spec::KeycloakRealm(spec) => {
-                    format!("realm {} {}", normal(&spec.url), spec.realm)
-                }
-                Spec::Hub(spec) => match (&spec.embedded, &spec.url) {
-                    (Some(embedded), _) => format!("hub {}", embedded.directory.display()),
-                    (None, url) => format!("hub {}", url.as_deref().unwrap_or_default()),
-                },
-                _ => return None,
-            };
-            Some(((one.spec.kind(), one.id.name.as_str()), address))
-        })
+        .zip(flaws)
+        .filter(|(_, flaws)| !ADDRESS.iter().any(|path| flaws.touch(path)))
+        .filter_map(|(one, _)| Some(((one.spec.kind(), one.id.name.as_str()), target_address(&one.spec)?.1)))
         .collect();
     let mut first: HashMap<(&str, String), usize> = HashMap::new();
     for (at, one) in declared.iter().enumerate() {
@@ -426,6 +485,9 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
             },
             _ => continue,
         };
+        if flaws[at].touch(&format!("spec.{path}")) || object == NO_NAME {
+            continue;
+        }
         let target = one.spec.kind().target().zip(one.target.as_deref());
         let Some(address) = target.and_then(|target| addresses.get(&target)) else { continue };
         match first.get(&(address.as_str(), object.clone())) {
@@ -446,10 +508,13 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
     }
 }
 
-fn same_sinks(declared: &[Declared], findings: &mut Vec<Finding>) {
+fn same_sinks(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
     let mut first: HashMap<PathBuf, usize> = HashMap::new();
     for (at, one) in declared.iter().enumerate() {
         for (path, target) in one.spec.sinks() {
+            if flaws[at].touch(&format!("spec.{path}")) {
+                continue;
+            }
             let Some(file) = target.path().map(PathBuf::from) else { continue };
             match first.get(&file) {
                 None => {
@@ -465,8 +530,11 @@ fn same_sinks(declared: &[Declared], findings: &mut Vec<Finding>) {
     }
 }
 
+/// What devices of one scope agree on, and what says which scope it is.
+const SHARED: [&str; 5] = ["spec.scope", "spec.role", "spec.audience", "spec.grant", "spec.realmRef"];
+
 /// Devices of one scope share its role, audience and grant.
-fn device_scopes(declared: &[Declared], findings: &mut Vec<Finding>) {
+fn device_scopes(declared: &[Declared], flaws: &[Flaws], findings: &mut Vec<Finding>) {
     let defaults: HashMap<&str, &str> = declared
         .iter()
         .filter_map(|one| match &one.spec {
@@ -478,6 +546,9 @@ fn device_scopes(declared: &[Declared], findings: &mut Vec<Finding>) {
     for (at, one) in declared.iter().enumerate() {
         let (Spec::Device(spec), Some(target)) = (&one.spec, one.target.as_deref()) else { continue };
         let scope = spec.scope.as_deref().or_else(|| defaults.get(target).copied()).unwrap_or("");
+        if SHARED.iter().any(|path| flaws[at].touch(path)) {
+            continue;
+        }
         let (before, model) = *first.entry((target, scope)).or_insert((at, spec));
         let differs = [
             ("role", spec.role != model.role),

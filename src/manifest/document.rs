@@ -31,6 +31,28 @@ pub(super) enum Document {
 pub(super) struct Parsed {
     pub(super) metadata: Metadata,
     pub(super) spec: Spec,
+    /// What is at fault in it: there something else stands, or nothing.
+    pub(super) flaws: Flaws,
+}
+
+/// The paths of one resource that are at fault.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Flaws(pub(super) Vec<String>);
+
+impl Flaws {
+    /// Whether `path` itself, or what it is part of, is at fault.
+    pub(super) fn cover(&self, path: &str) -> bool {
+        self.0.iter().any(|flaw| is_within(path, flaw))
+    }
+
+    /// Whether anything of `path` is at fault.
+    pub(super) fn touch(&self, path: &str) -> bool {
+        self.0.iter().any(|flaw| is_within(path, flaw) || is_within(flaw, path))
+    }
+}
+
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Every document of a YAML text.
@@ -39,6 +61,12 @@ pub(super) struct Parsed {
 /// Anything is wrong with any of them; what, the tree tells.
 pub(super) fn from_yaml(text: &str) -> Result<Vec<Document>, serde_saphyr::Error> {
     serde_saphyr::from_multiple_with_options(text, options())
+}
+
+/// A free value as the first reading has it.
+#[cfg(test)]
+pub(super) fn any_yaml<T: de::DeserializeOwned>(text: &str) -> Option<T> {
+    serde_saphyr::from_str_with_options(text, options()).ok()
 }
 
 /// The one document of a JSON text.
@@ -50,7 +78,8 @@ pub(super) fn from_json(text: &str) -> Result<Vec<Document>, serde_json::Error> 
 }
 
 /// How YAML is read everywhere: no snippets in errors, since they show values; `no` and `014` are texts; room for fifty
-/// thousand devices and none for what aliases multiply.
+/// thousand devices and none for what aliases multiply. An unquoted text that could be a number is refused here already
+/// (`no_schema`); whether it is one, the second reading decides.
 fn options() -> serde_saphyr::Options {
     let budget = serde_saphyr::budget! {
         max_events: 20_000_000,
@@ -64,6 +93,7 @@ fn options() -> serde_saphyr::Options {
         strict_booleans: true,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
+        no_schema: true,
         budget: budget,
     }
 }
@@ -180,7 +210,7 @@ impl Parts {
 
     fn finish<E: de::Error>(self) -> Result<Parsed, E> {
         match (self.has_version, self.metadata, self.spec) {
-            (true, Some(metadata), Some(spec)) => Ok(Parsed { metadata, spec }),
+            (true, Some(metadata), Some(spec)) => Ok(Parsed { metadata, spec, flaws: Flaws::default() }),
             _ => Err(E::custom("incomplete")),
         }
     }

@@ -1,11 +1,11 @@
 //! The second reading: a faulty text as trees with places, walked to find every fault.
 
 use serde::de::DeserializeSeed as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::document::{Document, Parsed, SpecSeed};
+use super::document::{Document, Flaws, Parsed, SpecSeed};
 use super::input::Input;
-use super::kinds::{API_VERSION, Kind};
+use super::kinds::{API_VERSION, Kind, Metadata, Spec};
 use super::shape::{Shape, Walk};
 use super::tree::{self, Data, Node};
 use crate::diagnostic::{Diagnostic, closest};
@@ -60,7 +60,7 @@ fn json_as_yaml(text: &str) -> String {
 /// `cause` is a fault that only the first reading sees: a JSON text that is YAML, but no JSON.
 pub(super) fn explain(input: &Input, cause: Option<Diagnostic>) -> (Vec<Document>, Vec<Diagnostic>) {
     let (trees, broken) = trees(input);
-    let mut walk = Walk { faults: broken.or(cause).into_iter().collect() };
+    let mut walk = Walk { faults: broken.or(cause).into_iter().collect(), flaws: Vec::new() };
     let documents = trees.iter().map(|tree| document(tree, input.is_named, &mut walk)).collect();
     (documents, walk.faults)
 }
@@ -116,21 +116,23 @@ fn list(tree: &Node, walk: &mut Walk) -> Document {
     Document::List(items.iter().enumerate().map(item).collect())
 }
 
+/// What stands for the name of a resource that has none.
+pub(super) const NO_NAME: &str = "?";
+
+/// The resource, typed wherever its kind is known: what is missing or wrong is left out or has a placeholder.
 fn resource(tree: &Node, walk: &mut Walk) -> Option<Parsed> {
     let before = walk.faults.len();
+    walk.flaws.clear();
     let kind = kind(tree, walk);
     top_level(tree, walk);
-    let metadata = tree.get("metadata").map(|node| walk.check(Shape::metadata(), node, "metadata"));
-    if metadata.is_none() {
-        walk.fault(tree, "metadata", "missing_field", "the document lacks `metadata`".to_owned());
+    let mut metadata = part(tree, "metadata", Some(Shape::metadata()), walk);
+    let spec = part(tree, "spec", kind.map(Shape::spec), walk);
+    let name = metadata.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).map(str::to_owned);
+    if name.is_none() {
+        metadata["name"] = Value::from(NO_NAME);
     }
-    let spec = tree.get("spec").zip(kind).map(|(node, kind)| walk.check(Shape::spec(kind), node, "spec"));
-    if tree.get("spec").is_none() {
-        walk.fault(tree, "spec", "missing_field", "the document lacks `spec`".to_owned());
-    }
-    let name = metadata.as_ref().and_then(|metadata| metadata.get("name")).and_then(Value::as_str).map(str::to_owned);
-    let parsed = typed(kind?, metadata?, spec?);
-    if parsed.is_none() && walk.faults.len() == before {
+    let parsed = kind.and_then(|kind| typed(kind, metadata, spec));
+    if kind.is_some() && parsed.is_none() && walk.faults.len() == before {
         let message = "the `spec` does not fit its kind".to_owned();
         walk.fault(tree.nearest("spec"), "spec", "wrong_type", message);
     }
@@ -139,7 +141,18 @@ fn resource(tree: &Node, walk: &mut Walk) -> Option<Parsed> {
             fault.resource = Some(ResourceId::new(kind.name(), name.clone()));
         }
     }
-    parsed
+    parsed.map(|(metadata, spec)| Parsed { metadata, spec, flaws: Flaws(std::mem::take(&mut walk.flaws)) })
+}
+
+/// A part of a document, checked as far as its shape is known; a map, whatever stands there.
+fn part(tree: &Node, name: &str, shape: Option<&Shape>, walk: &mut Walk) -> Value {
+    let placeholder = || shape.map_or_else(|| Value::Object(Map::new()), Shape::placeholder);
+    let Some(node) = tree.get(name) else {
+        walk.fault(tree, name, "missing_field", format!("the document lacks `{name}`"));
+        return placeholder();
+    };
+    let value = shape.map_or(Value::Null, |shape| walk.check(shape, node, name));
+    if value.is_object() { value } else { placeholder() }
 }
 
 fn kind(tree: &Node, walk: &mut Walk) -> Option<Kind> {
@@ -160,11 +173,10 @@ fn kind(tree: &Node, walk: &mut Walk) -> Option<Kind> {
     None
 }
 
-/// The typed resource, as far as it can be typed: what was at fault is left out of the values.
-fn typed(kind: Kind, metadata: Value, spec: Value) -> Option<Parsed> {
+fn typed(kind: Kind, metadata: Value, spec: Value) -> Option<(Metadata, Spec)> {
     let metadata = serde_json::from_value(metadata).ok()?;
     let spec = SpecSeed(kind).deserialize(spec).ok()?;
-    Some(Parsed { metadata, spec })
+    Some((metadata, spec))
 }
 
 fn top_level(tree: &Node, walk: &mut Walk) {

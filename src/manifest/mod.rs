@@ -10,11 +10,12 @@ pub mod emit;
 mod explain;
 mod input;
 pub mod kinds;
+mod scalar;
 pub mod schema;
 mod shape;
 mod tree;
+mod warn;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 
 use crate::diagnostic::Diagnostic;
 use crate::id::ResourceId;
-use document::{Document, Parsed};
+use document::{Document, Flaws, Parsed};
 use input::Input;
 use kinds::{API_VERSION, Kind, Metadata, Spec};
 use shape::Shape;
@@ -105,13 +106,13 @@ pub fn from_documents(documents: &[Value]) -> Result<Manifests, Faults> {
 }
 
 fn assemble(inputs: &[Input], mut faults: Vec<Diagnostic>) -> Result<Manifests, Faults> {
-    let mut declared = Vec::new();
+    let (mut declared, mut flaws) = (Vec::new(), Vec::new());
     let mut skipped = 0;
     let mut is_whole = faults.is_empty();
     for input in inputs {
         let (documents, found) = parse(input);
         is_whole &= found.iter().all(|fault| !is_fatal(fault)) && !documents.iter().any(is_faulty);
-        skipped += take(input, documents, &mut declared);
+        skipped += take(input, documents, &mut declared, &mut flaws);
         faults.extend(found.into_iter().map(|fault| in_file(fault, &input.name)));
     }
     if declared.is_empty() && faults.is_empty() {
@@ -119,21 +120,30 @@ fn assemble(inputs: &[Input], mut faults: Vec<Diagnostic>) -> Result<Manifests, 
         let hint = format!("a document begins with `apiVersion: {API_VERSION}`");
         faults.push(Diagnostic::new("provisor::manifest::no_documents", message).with_hint(hint));
     }
-    let findings = check::check(&mut declared);
-    let flawed: BTreeSet<&ResourceId> = faults.iter().filter_map(|fault| fault.resource.as_ref()).collect();
-    let is_certain = |finding: &&check::Finding| match &*finding.fault.code {
-        // A reference may dangle only because the document that it names could not be read,
-        DANGLING | MISSING_TARGET => is_whole,
-        // and a field may be missing only because it is at fault itself.
-        SIGN_IN | BOTH | MISSING_FIELD => !flawed.contains(&declared[finding.at].id),
-        _ => true,
+    is_whole &= declared.iter().all(|one| one.id.name != explain::NO_NAME);
+    let findings = check::check(&mut declared, &flaws);
+    let is_certain = |finding: &&check::Finding| {
+        let flaws = &flaws[finding.at];
+        // Nothing is said of what only stands in for something else.
+        let fits = finding.fault.path.as_deref().is_none_or(|path| !flaws.cover(path));
+        let owes_nothing_to = |fields: &[&str]| fields.iter().all(|field| !flaws.touch(&format!("spec.{field}")));
+        fits && match &*finding.fault.code {
+            // A reference may dangle only because the document that it names could not be read,
+            DANGLING => is_whole,
+            MISSING_TARGET => is_whole && owes_nothing_to(&["realmRef", "hubRef"]),
+            // and a field may be missing, or two may be one too many, only because of one that is at fault itself.
+            AMBIGUOUS_TARGET => owes_nothing_to(&["realmRef", "hubRef"]),
+            SIGN_IN => owes_nothing_to(&["clientId", "clientSecret", "username", "password"]),
+            BOTH | CONTRADICTION => owes_nothing_to(&["url", "embedded", "public", "serviceAccount"]),
+            MISSING_FIELD => owes_nothing_to(&["token"]),
+            _ => true,
+        }
     };
     let certain: Vec<&check::Finding> = findings.iter().filter(is_certain).collect();
     let (amiss, wrong): (Vec<&check::Finding>, Vec<&check::Finding>) =
         certain.into_iter().partition(|finding| finding.is_warning);
     faults.extend(locate(inputs, &declared, &wrong));
-    let mut warnings = locate(inputs, &declared, &amiss);
-    warnings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    let warnings = warnings(inputs, &declared, amiss);
     if faults.is_empty() {
         let (targets, resources) = declared.into_iter().partition(|one| one.spec.kind().is_target());
         return Ok(Manifests { targets, resources, warnings, skipped });
@@ -142,8 +152,18 @@ fn assemble(inputs: &[Input], mut faults: Vec<Diagnostic>) -> Result<Manifests, 
     Err(Faults(faults, warnings))
 }
 
+fn warnings(inputs: &[Input], declared: &[Declared], amiss: Vec<&check::Finding>) -> Vec<Diagnostic> {
+    let operator_only = warn::operator_only(declared);
+    let mut warnings = locate(inputs, declared, &amiss.into_iter().chain(&operator_only).collect::<Vec<_>>());
+    warnings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    warnings.extend(warn::not_yet(declared));
+    warnings
+}
+
 const DANGLING: &str = "provisor::manifest::dangling_reference";
 const MISSING_TARGET: &str = "provisor::manifest::missing_target";
+const AMBIGUOUS_TARGET: &str = "provisor::manifest::ambiguous_target";
+const CONTRADICTION: &str = "provisor::manifest::contradiction";
 const SIGN_IN: &str = "provisor::manifest::sign_in";
 const BOTH: &str = "provisor::manifest::both_of_one_of";
 const MISSING_FIELD: &str = "provisor::manifest::missing_field";
@@ -212,13 +232,14 @@ fn is_within(documents: &[Document]) -> bool {
     })
 }
 
-/// Adds the resources of a text; how many documents were not ours.
-fn take(input: &Input, documents: Vec<Document>, declared: &mut Vec<Declared>) -> usize {
+/// Adds the resources of a text and what is at fault in each; how many documents were not ours.
+fn take(input: &Input, documents: Vec<Document>, declared: &mut Vec<Declared>, flaws: &mut Vec<Flaws>) -> usize {
     let file: Arc<str> = input.name.as_str().into();
     let mut skipped = 0;
     let said = documents.into_iter().filter(|document| !matches!(document, Document::Empty));
     for (number, document) in said.enumerate() {
-        let mut add = |parsed: Parsed, item| {
+        let mut add = |mut parsed: Parsed, item| {
+            flaws.push(std::mem::take(&mut parsed.flaws));
             let place = Place { file: Arc::clone(&file), document: number, item };
             declared.push(declare(parsed, place, &input.folder));
         };
@@ -239,7 +260,7 @@ fn take(input: &Input, documents: Vec<Document>, declared: &mut Vec<Declared>) -
 }
 
 fn declare(parsed: Parsed, place: Place, folder: &Path) -> Declared {
-    let Parsed { metadata, mut spec } = parsed;
+    let Parsed { metadata, mut spec, .. } = parsed;
     for path in spec.paths_mut() {
         let joined = folder.join(&*path);
         *path = std::path::absolute(&joined).unwrap_or(joined);
@@ -253,7 +274,8 @@ fn locate(inputs: &[Input], declared: &[Declared], findings: &[&check::Finding])
     let mut located = Vec::new();
     for finding in findings {
         let one = &declared[finding.at];
-        let mut fault = in_file(finding.fault.clone().on(one.id.clone()), &one.place.file);
+        let mut fault = in_file(finding.fault.clone(), &one.place.file);
+        fault.resource = Some(one.id.clone()).filter(|id| id.name != explain::NO_NAME);
         if let Some(input) = inputs.iter().find(|input| *input.name == *one.place.file) {
             let documents = trees.entry(&input.name).or_insert_with(|| explain::trees(input).0);
             if let Some(tree) = documents.get(one.place.document) {

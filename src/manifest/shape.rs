@@ -1,7 +1,7 @@
 //! Walking a document against the schema of its kind, to find every fault, each with its place.
 //!
-//! The walk is directed by the schema as serde is by the types: an unquoted `5` or `no` is text where text is wanted. A
-//! message never repeats a value, only names.
+//! The walk is directed by the schema as serde is by the types: an unquoted `no` or `014` is a text, an unquoted `5` is a
+//! number and no text. A message never repeats a value, only names.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,6 +10,8 @@ use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::kinds::Kind;
+use super::kinds::common::Span;
+use super::scalar::scalar;
 use super::schema;
 use super::tree::{Data, Node};
 use crate::diagnostic::{Diagnostic, closest};
@@ -99,6 +101,28 @@ impl Shape {
         }
     }
 
+    /// What stands for a value that is missing or wrong, so that the rest of its document can be typed. It means nothing,
+    /// and what is found about it is not told.
+    pub(super) fn placeholder(&self) -> Value {
+        match self {
+            Self::Anything => Value::Null,
+            Self::Text { choices, pattern, .. } => match pattern.as_ref().map(Regex::as_str) {
+                Some(pattern) if is_duration(pattern) => Value::from("1s"),
+                Some(pattern) if pattern.contains("{12}") => Value::from("00000000-0000-0000-0000-000000000000"),
+                _ => Value::from(choices.first().map_or("", String::as_str)),
+            },
+            Self::Integer { .. } | Self::Number => Value::from(0),
+            Self::Boolean => Value::Bool(false),
+            Self::List { .. } => Value::Array(Vec::new()),
+            Self::Map { fields, required, exactly_one, .. } => {
+                // Of a reference to a secret or of a sink, the file: every one has it.
+                let needed = if *exactly_one { vec!["file"] } else { required.iter().map(String::as_str).collect() };
+                let part = |name: &str| Some((name.to_owned(), fields.get(name)?.placeholder()));
+                Value::Object(needed.into_iter().filter_map(part).collect())
+            }
+        }
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Anything => "a value",
@@ -125,6 +149,8 @@ fn names(list: Option<&Value>) -> Vec<String> {
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     pub(super) faults: Vec<Diagnostic>,
+    /// Where the resource at hand is at fault, and which fields a misspelt one probably means.
+    pub(super) flaws: Vec<String>,
 }
 
 impl Walk {
@@ -133,6 +159,7 @@ impl Walk {
         fault.line = Some(node.line);
         fault.column = Some(node.column);
         self.faults.push(fault);
+        self.flaws.push(path.to_owned());
         let last = self.faults.len() - 1;
         &mut self.faults[last]
     }
@@ -144,6 +171,13 @@ impl Walk {
             (_, _) if node.is_null() => {
                 self.fault(node, path, "wrong_type", format!("`{path}` is empty; {} belongs here", shape.name()));
                 Value::Null
+            }
+            (Shape::Text { choices, .. }, Data::Scalar { text, plain: true })
+                if choices.is_empty() && !scalar(text).is_string() =>
+            {
+                let hint = "put it into quotation marks: unquoted, it is a number or a truth value";
+                self.fault(node, path, "wrong_type", format!("`{path}` must be a text")).hint = Some(hint.to_owned());
+                kept_name(path, text)
             }
             (Shape::Text { .. }, Data::Scalar { text, .. }) => self.text(shape, node, path, text),
             (Shape::Boolean, Data::Scalar { text, plain: true }) => match text.as_str() {
@@ -167,7 +201,12 @@ impl Walk {
                 if items.len() < *min {
                     self.fault(node, path, "invalid_value", format!("`{path}` needs at least {min}"));
                 }
-                let check = |(at, one)| self.check(item, one, &format!("{path}[{at}]"));
+                let check = |(at, one)| {
+                    let before = self.faults.len();
+                    let checked = self.check(item, one, &format!("{path}[{at}]"));
+                    // Something stays in its place, so that those behind it keep theirs.
+                    if checked.is_null() && self.faults.len() > before { item.placeholder() } else { checked }
+                };
                 Value::Array(items.iter().enumerate().map(check).collect())
             }
             (Shape::Map { .. }, Data::Map(entries)) => self.map(shape, node, entries, path),
@@ -205,9 +244,12 @@ impl Walk {
         } else if let Some(pattern) = pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
             let message = format!("`{path}` is not of the right form");
             self.fault(node, path, "invalid_value", message).hint = Some(explain(pattern.as_str()));
+        } else if pattern.as_ref().is_some_and(|pattern| is_duration(pattern.as_str())) && text.parse::<Span>().is_err()
+        {
+            let hint = "write a shorter one; no clock counts so far";
+            self.fault(node, path, "invalid_value", format!("`{path}` is too long")).hint = Some(hint.to_owned());
         }
-        // A name is needed even where it is at fault: other documents may refer to it.
-        if self.faults.len() == before || path == "metadata.name" { Value::from(text) } else { Value::Null }
+        if self.faults.len() == before { Value::from(text) } else { kept_name(path, text) }
     }
 
     fn map(&mut self, shape: &Shape, node: &Node, entries: &[(Node, Node)], path: &str) -> Value {
@@ -227,9 +269,10 @@ impl Walk {
             let inner_shape = fields.get(name).or(others.as_deref());
             let Some(inner_shape) = inner_shape else {
                 let message = format!("`{path}` has no field `{name}`");
-                let hint =
-                    closest(name, fields.keys().map(String::as_str)).map(|meant| format!("did you mean `{meant}`?"));
-                self.fault(key, &inner, "unknown_field", message).hint = hint;
+                let meant = closest(name, fields.keys().map(String::as_str));
+                self.fault(key, &inner, "unknown_field", message).hint =
+                    meant.map(|meant| format!("did you mean `{meant}`?"));
+                self.flaws.extend(meant.map(|meant| join(path, meant)));
                 continue;
             };
             // An optional field that says nothing is as good as absent.
@@ -246,6 +289,10 @@ impl Walk {
         }
         for name in required.iter().filter(|name| !present.contains(&name.as_str())) {
             self.fault(node, &join(path, name), "missing_field", format!("`{path}` lacks `{name}`"));
+        }
+        // What cannot be left out has something in its place.
+        for (name, inner) in required.iter().filter_map(|name| Some((name, fields.get(name)?))) {
+            object.entry(name.clone()).or_insert_with(|| inner.placeholder());
         }
         if *exactly_one && present.len() != 1 {
             let listed = fields.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -285,29 +332,25 @@ impl Walk {
     }
 }
 
-fn scalar(text: &str) -> Value {
-    match text {
-        "true" | "True" | "TRUE" => return Value::Bool(true),
-        "false" | "False" | "FALSE" => return Value::Bool(false),
-        _ => {}
-    }
-    let digits = text.trim_start_matches(['-', '+']);
-    let has_leading_zero = digits.len() > 1 && digits.starts_with('0') && !digits.starts_with("0.");
-    if has_leading_zero || !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return Value::from(text);
-    }
-    text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<f64>().map(Value::from)).unwrap_or(Value::from(text))
+/// A name is needed even where it is at fault: other documents may refer to it.
+fn kept_name(path: &str, text: &str) -> Value {
+    if path == "metadata.name" { Value::from(text) } else { Value::Null }
 }
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
+/// Whether a pattern is that of durations.
+fn is_duration(pattern: &str) -> bool {
+    pattern.contains("(ms|s|m|h|d)")
+}
+
 /// What a pattern of the schemas means, in words.
 fn explain(pattern: &str) -> String {
     match pattern {
         p if p.starts_with("^https?") => "write an address that begins with `https://` or `http://`".to_owned(),
-        p if p.contains("(ms|s|m|h|d)") => {
+        p if is_duration(p) => {
             "write integers with `ms`, `s`, `m`, `h` or `d`, one or more, such as `1h30m`".to_owned()
         }
         p if p.contains("pdf|svg") => "its ending says the format: `.pdf` or `.svg`".to_owned(),

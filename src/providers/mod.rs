@@ -4,7 +4,7 @@ pub mod home_assistant;
 pub mod hub;
 pub mod keycloak;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use crate::manifest::kinds::{Kind, Spec};
 use crate::manifest::{Declared, Manifests};
 use crate::reconcile::engine::{self, Connection, Locks, Prepared};
 use crate::reconcile::options::Options;
+use crate::reconcile::plan::{Action, Plan};
 use crate::reconcile::provider::Wanted;
 use crate::reconcile::session::{Session, Target};
 use crate::secret::reference::SecretRef;
@@ -41,6 +42,8 @@ pub struct Imported {
     /// Lines to put below it as comments, such as what to write to declare its secret.
     pub comments: Vec<String>,
 }
+/// The ids that manifests declare of farms, by name; a key needs that of its farm also where `--only` leaves the farm out.
+type FarmIds<'a> = HashMap<&'a str, uuid::Uuid>;
 
 /// What a run needs besides manifests and options.
 #[derive(Debug)]
@@ -64,6 +67,14 @@ pub async fn plan(manifests: &Manifests, options: &Options, surroundings: &Surro
             by_target.entry(target).or_default().push(resource);
         }
     }
+    let farm_ids: FarmIds<'_> = manifests
+        .resources
+        .iter()
+        .filter_map(|resource| match &resource.spec {
+            Spec::Farm(spec) => Some((resource.id.name.as_str(), spec.farm_id?)),
+            _ => None,
+        })
+        .collect();
     let connections = manifests
         .targets
         .iter()
@@ -76,11 +87,38 @@ pub async fn plan(manifests: &Manifests, options: &Options, surroundings: &Surro
             Connection {
                 name: name.to_owned(),
                 resources: selected.iter().map(|resource| resource.id.clone()).collect(),
-                target: connect(target, &selected, options, surroundings),
+                target: connect(target, &selected, &farm_ids, options, surroundings),
             }
         })
         .collect();
-    engine::plan(connections, &declared, options, surroundings.locks.as_ref()).await
+    let mut prepared = engine::plan(connections, &declared, options, surroundings.locks.as_ref()).await;
+    if !options.without_secrets {
+        name_missing_secrets(&mut prepared.plan, manifests, surroundings.sources);
+    }
+    prepared
+}
+
+/// Where a target could not be read, what its resources lack themselves is named as well: all that is missing in one run.
+fn name_missing_secrets(plan: &mut Plan, manifests: &Manifests, sources: &Sources) {
+    let declared: BTreeMap<&ResourceId, &Declared> = manifests.resources.iter().map(|one| (&one.id, one)).collect();
+    for change in plan.changes.iter_mut().filter(|change| change.action == Action::Unknown) {
+        let (Some(problem), Some(resource)) = (&mut change.error, declared.get(&change.resource)) else { continue };
+        let used = resource.spec.secrets().into_iter().filter(|(path, _)| *path == "secret");
+        // Nobody is asked for what cannot be used now.
+        for (_, reference) in used.filter(|(_, reference)| !matches!(reference, SecretRef::Prompt(_))) {
+            if let Err(error) = sources.resolve(reference) {
+                *problem = joined(problem.clone(), &error.to_problem());
+            }
+        }
+    }
+}
+
+/// Both problems as one, with the code of the first.
+fn joined(first: Problem, second: &Problem) -> Problem {
+    if first.message.contains(&second.message) {
+        return first;
+    }
+    Problem { message: format!("{}; {}", first.message, second.message), ..first }
 }
 
 /// Whether resources of `kind` live in targets of `target`.
@@ -91,6 +129,7 @@ pub(crate) fn serves(target: Kind, kind: Kind) -> bool {
 fn connect(
     target: &Declared,
     resources: &[&Declared],
+    farm_ids: &FarmIds<'_>,
     options: &Options,
     surroundings: &Surroundings<'_>,
 ) -> Result<Box<dyn Target>, Problem> {
@@ -111,8 +150,8 @@ fn connect(
             Ok(Box::new(Session::new(name, HomeAssistantProvider::new(api, address, &options.owner), wants)))
         }
         Spec::Hub(spec) => {
-            let provider = hub_provider(spec, surroundings)?;
-            let wants = resources.iter().map(|resource| wanted_of_hub(resource, options)).collect();
+            let provider = hub_provider(spec, options, surroundings)?;
+            let wants = resources.iter().map(|resource| wanted_of_hub(resource, farm_ids, options)).collect();
             Ok(Box::new(Session::new(name, provider, wants)))
         }
         _ => Err(Problem::new("provisor::bug", format!("`{}` is no target", target.id))),
@@ -129,10 +168,13 @@ pub fn realm_api(spec: &KeycloakRealmSpec, options: &Options, surroundings: &Sur
         None => Err(Problem::new("provisor::manifest::sign_in", format!("`{field}` is missing"))),
     };
     let credentials = match &spec.username {
-        Some(_) => Credentials::Password {
-            client_id: spec.client_id.clone().unwrap_or_else(|| "admin-cli".to_owned()),
-            username: resolve(&spec.username, "username")?,
-            password: resolve(&spec.password, "password")?,
+        Some(_) => match (resolve(&spec.username, "username"), resolve(&spec.password, "password")) {
+            (Ok(username), Ok(password)) => {
+                let client_id = spec.client_id.clone().unwrap_or_else(|| "admin-cli".to_owned());
+                Credentials::Password { client_id, username, password }
+            }
+            (Err(username), Err(password)) => return Err(joined(username, &password)),
+            (Err(problem), _) | (_, Err(problem)) => return Err(problem),
         },
         None => Credentials::Client {
             client_id: spec.client_id.clone().unwrap_or_default(),
@@ -198,7 +240,7 @@ fn wanted_entry(resource: &Declared, options: &Options, surroundings: &Surroundi
     }
 }
 
-fn hub_provider(spec: &HubSpec, surroundings: &Surroundings<'_>) -> Result<HubProvider, Problem> {
+fn hub_provider(spec: &HubSpec, options: &Options, surroundings: &Surroundings<'_>) -> Result<HubProvider, Problem> {
     let Some(embedded) = &spec.embedded else {
         let message = "this version manages a hub's store in-process only";
         let hint = "declare `embedded: {directory: ...}` on the hub's own machine";
@@ -209,6 +251,7 @@ fn hub_provider(spec: &HubSpec, surroundings: &Surroundings<'_>) -> Result<HubPr
         None => None,
     };
     Ok(HubProvider::embedded(
+        &options.owner,
         embedded.directory.clone(),
         embedded.public_url.clone(),
         surroundings.locks.is_some(),
@@ -250,7 +293,7 @@ fn wanted_client(
     }
 }
 
-fn wanted_of_hub(resource: &Declared, options: &Options) -> Wanted<HubWant> {
+fn wanted_of_hub(resource: &Declared, farm_ids: &FarmIds<'_>, options: &Options) -> Wanted<HubWant> {
     let (key, depends_on, want) = match &resource.spec {
         Spec::Farm(spec) => {
             let key = spec.farm_id.map(hub::farm_key);
@@ -258,7 +301,12 @@ fn wanted_of_hub(resource: &Declared, options: &Options) -> Wanted<HubWant> {
         }
         Spec::ProvisioningKey(spec) => {
             let farm = ResourceId::new(Kind::Farm.name(), spec.farm_ref.clone());
-            let want = HubWant::Key(Box::new(KeyWant::new(farm.clone(), spec, !options.without_secrets)));
+            let want = HubWant::Key(Box::new(KeyWant::new(
+                farm.clone(),
+                farm_ids.get(farm.name.as_str()).copied(),
+                spec,
+                !options.without_secrets,
+            )));
             (None, vec![farm], Ok(want))
         }
         _ => (None, Vec::new(), Err(Problem::new("provisor::bug", format!("`{}` is no farm", resource.id)))),

@@ -1,9 +1,11 @@
 //! Deciding: from what is declared and what is there to what happens. Pure; the whole policy of ownership, adoption,
 //! renaming and pruning stands here, once for every provider.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
+use super::index::{Found, Index};
 use super::options::Options;
+use super::orphans::decide_orphan;
 use super::ownership::Mark;
 use super::plan::{Action, Change, FieldChange};
 use super::provider::{Comparison, Provider, Seen, Wanted};
@@ -56,7 +58,7 @@ pub(crate) fn decide<P: Provider>(
     seen: &[Seen<P::Have>],
     context: Context<'_>,
 ) -> Vec<Planned> {
-    let index = Index::new(wants, seen, &context.options.owner);
+    let index = Index::new(wants, seen, &context.options.owner, provider.marks_are_copied());
     let mut claimed = HashSet::new();
     let mut planned: Vec<Planned> = wants
         .iter()
@@ -64,66 +66,25 @@ pub(crate) fn decide<P: Provider>(
         .map(|(number, want)| {
             let found = index.find(want, provider.may_rename());
             claimed.extend(found);
-            let found = found.map(|at| Found { at, object: &seen[at], is_copy: index.is_copy(at, &seen[at]) });
+            let found = found.map(|at| Found { at, object: &seen[at], is_copy: index.standing(at).is_copy() });
             Planned { want: Some(number), ..decide_want(provider, want, found.as_ref(), context) }
         })
         .collect();
-    let mut orphans: Vec<Planned> = seen
+    // What is written hangs on what is declared from then on, and on no orphan any more.
+    let moved: HashSet<&str> = planned
         .iter()
-        .enumerate()
-        .filter(|(at, _)| !claimed.contains(at))
-        .filter_map(|(at, object)| decide_orphan(at, object, context))
+        .filter(|planned| planned.operation == Operation::Update)
+        .filter_map(|planned| Some(seen[planned.seen?].key.as_str()))
         .collect();
+    let orphan = |at: usize| {
+        let object = &seen[at];
+        let guard = object.guards.iter().find(|guard| !moved.contains(guard.key.as_str()));
+        decide_orphan(at, object, &index.standing(at), guard, context)
+    };
+    let mut orphans: Vec<Planned> = (0..seen.len()).filter(|at| !claimed.contains(at)).filter_map(orphan).collect();
     orphans.sort_by(|a, b| a.change.resource.cmp(&b.change.resource));
     planned.extend(orphans);
     planned
-}
-
-/// Objects by key, ours by the resource that means them, and what the wants mean by key.
-struct Index<'a> {
-    by_key: HashMap<&'a str, usize>,
-    ours: HashMap<&'a ResourceId, usize>,
-    key_of: HashMap<&'a ResourceId, &'a str>,
-    /// Objects that some want means by their key.
-    meant: HashSet<usize>,
-    owner: &'a str,
-}
-
-/// The object that a want means.
-struct Found<'a, H> {
-    at: usize,
-    object: &'a Seen<H>,
-    is_copy: bool,
-}
-
-impl<'a> Index<'a> {
-    fn new<W, H>(wants: &'a [Wanted<W>], seen: &'a [Seen<H>], owner: &'a str) -> Self {
-        let by_key: HashMap<&str, usize> =
-            seen.iter().enumerate().map(|(at, object)| (object.key.as_str(), at)).collect();
-        let mut ours = HashMap::new();
-        for (at, object) in seen.iter().enumerate() {
-            if let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == owner) {
-                ours.entry(&mark.resource).or_insert(at);
-            }
-        }
-        let key_of: HashMap<_, _> = wants.iter().filter_map(|want| Some((&want.id, want.key.as_deref()?))).collect();
-        let meant = key_of.values().filter_map(|key| by_key.get(key).copied()).collect();
-        Self { by_key, ours, key_of, meant, owner }
-    }
-
-    /// The object that a want means: by its key; else by our mark, where no other want means that object by key.
-    fn find<W>(&self, want: &Wanted<W>, may_rename: bool) -> Option<usize> {
-        let by_key = want.key.as_ref().and_then(|key| self.by_key.get(key.as_str()).copied());
-        let by_mark = || self.ours.get(&want.id).copied().filter(|at| !self.meant.contains(at));
-        by_key.or_else(|| if want.key.is_none() || may_rename { by_mark() } else { None })
-    }
-
-    /// Whether our mark on the object is a copy: the resource that it names means another object, which carries it, too.
-    fn is_copy<H>(&self, at: usize, object: &Seen<H>) -> bool {
-        let Some(mark) = object.mark.as_ref().filter(|mark| mark.owner == self.owner) else { return false };
-        let Some(original) = self.key_of.get(&mark.resource).and_then(|key| self.by_key.get(key)) else { return false };
-        *original != at && self.ours.get(&mark.resource) == Some(original)
-    }
 }
 
 fn decide_want<P: Provider>(
@@ -243,67 +204,4 @@ fn adopt<W, H>(
     };
     let hint = "take it over with `--adopt`, or with `lifecycle: {adopt: always}` in the manifest";
     Err(Problem::new("provisor::plan::conflict", message).with_hint(hint))
-}
-
-fn decide_orphan<H>(at: usize, object: &Seen<H>, context: Context<'_>) -> Option<Planned> {
-    let mark = object.mark.as_ref().filter(|mark| mark.owner == context.options.owner)?;
-    if !context.options.selects(&mark.resource) {
-        return None;
-    }
-    let mut change = Change::new(mark.resource.clone(), Some(context.target.to_owned()), Action::Orphan);
-    change.revision = Some(object.revision.clone());
-    let plan = |change, operation| Some(Planned { change, operation, want: None, seen: Some(at) });
-    if context.declared.contains(&mark.resource) {
-        // A copy of an object of ours carries our mark, too. Somebody made it; it is not ours to delete.
-        change.message = Some(format!("`{}` carries the mark of a resource that means another object", object.key));
-        return plan(change, Operation::Nothing);
-    }
-    if let Some(settled) = &object.settled {
-        change.message = Some(settled.clone());
-        return plan(change, Operation::Nothing);
-    }
-    let policy = mark.applied.deletion_policy;
-    if !context.options.prune {
-        let end = if mark.applied.prevent_destroy {
-            "`preventDestroy` keeps it"
-        } else {
-            match policy {
-                DeletionPolicy::Delete => "`--prune` deletes it",
-                DeletionPolicy::Disable => "`--prune` disables it",
-                DeletionPolicy::Orphan => "`--prune` removes our mark and leaves it",
-            }
-        };
-        change.message = Some(format!("no manifest declares `{}` any more; {end}", object.key));
-        return plan(change, Operation::Nothing);
-    }
-    if mark.applied.prevent_destroy {
-        let message = format!("`{}` is protected by `preventDestroy`", object.key);
-        let hint = "declare it again with `preventDestroy: false` and apply, then prune";
-        change.error = Some(Problem::new("provisor::plan::protected", message).with_hint(hint));
-        return plan(change, Operation::Nothing);
-    }
-    let (action, operation, message) = match policy {
-        DeletionPolicy::Delete => (Action::Delete, Operation::Delete, None),
-        DeletionPolicy::Disable => (Action::Delete, Operation::Disable, Some("switched off and kept")),
-        DeletionPolicy::Orphan => (Action::Orphan, Operation::Unmark, Some("our mark is removed, the object stays")),
-    };
-    change.action = action;
-    change.message = message.map(str::to_owned);
-    change.writes = true;
-    plan(change, operation)
-}
-
-/// Refuses every delete of the run where there are more than `limit`.
-pub(crate) fn refuse_excess(deletes: Vec<&mut Planned>, limit: usize, owned: usize) {
-    let count = deletes.len();
-    if count <= limit {
-        return;
-    }
-    for planned in deletes {
-        let message = format!("pruning would remove {count} of {owned} owned objects, and at most {limit} may be");
-        let hint = format!("look at the list; if it is what you want, run with `--max-delete {count}`");
-        planned.change.error = Some(Problem::new("provisor::plan::too_many_deletes", message).with_hint(hint));
-        planned.change.writes = false;
-        planned.operation = Operation::Nothing;
-    }
 }

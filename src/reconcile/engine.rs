@@ -7,9 +7,10 @@ use std::time::Instant;
 use futures::StreamExt as _;
 use tokio_util::sync::CancellationToken;
 
-use super::decide::{Operation, Planned, refuse_excess};
+use super::decide::{Operation, Planned};
 use super::lock::{self, Lock};
 use super::options::Options;
+use super::orphans::refuse_excess;
 use super::plan::{Action, Basis, Change, Outcome, Plan, REPORT_FORMAT};
 use super::provider::{Timings, Written};
 use super::session::{Target, unreadable};
@@ -179,6 +180,7 @@ impl Prepared {
         timings.requests = self.targets.iter().map(|t| (t.name().to_owned(), t.requests())).collect();
         let mut report = Plan::new(self.plan.basis, self.plan.owner.clone(), run.finish());
         REPORT_FORMAT.clone_into(&mut report.format);
+        report.warnings = self.plan.warnings;
         (report, timings)
     }
 
@@ -212,9 +214,13 @@ struct Run {
 impl Run {
     fn new(prepared: &Prepared) -> Self {
         let changes = prepared.plan.changes.clone();
-        let by_id: HashMap<&ResourceId, usize> =
-            changes.iter().enumerate().map(|(at, change)| (&change.resource, at)).collect();
         let planned = |change: usize| prepared.places[change].map(|(t, number)| (&prepared.targets[t], number));
+        // What waits for a resource waits for its declaration, not for an object that was left with its name.
+        let is_orphan = |change: usize| planned(change).is_some_and(|(t, number)| t.planned()[number].want.is_none());
+        let by_id: HashMap<&ResourceId, usize> = (0..changes.len())
+            .filter(|&change| !is_orphan(change))
+            .map(|change| (&changes[change].resource, change))
+            .collect();
         let operations: Vec<Operation> = (0..changes.len())
             .map(|change| {
                 planned(change).map_or(Operation::Nothing, |(target, number)| target.planned()[number].operation)

@@ -3,8 +3,10 @@
 pub mod decide;
 pub mod declared;
 pub mod engine;
+mod index;
 pub mod lock;
 pub mod options;
+mod orphans;
 pub mod ownership;
 pub mod plan;
 pub mod provider;

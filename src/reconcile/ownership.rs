@@ -30,6 +30,10 @@ pub struct Mark {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
+    /// What identifies the object that was marked: whatever else carries the mark is somebody's copy. Older marks do not
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// Digests of the secrets last applied, by path.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, Digest>,
@@ -42,12 +46,13 @@ pub struct Applied {
 }
 
 impl Mark {
-    /// The mark that `owner` puts on the object of `resource`, with no secret applied yet.
+    /// The mark that `owner` puts on the object of `resource`, with no key and no secret applied yet.
     pub fn new(owner: &str, resource: &ResourceId, lifecycle: &Lifecycle) -> Self {
         Self {
             owner: owner.to_owned(),
             resource: resource.clone(),
             applied: Applied {
+                key: None,
                 secrets: BTreeMap::new(),
                 deletion_policy: lifecycle.deletion_policy,
                 prevent_destroy: lifecycle.prevent_destroy,

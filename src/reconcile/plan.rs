@@ -208,13 +208,16 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// How many changes of each action.
     pub summary: Summary,
+    /// What the reader should know besides, of the run as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 impl Plan {
     /// A plan of `changes`.
     pub fn new(basis: Basis, owner: impl Into<String>, changes: Vec<Change>) -> Self {
         let summary = Summary::of(&changes);
-        Self { format: PLAN_FORMAT.to_owned(), basis, owner: owner.into(), changes, summary }
+        Self { format: PLAN_FORMAT.to_owned(), basis, owner: owner.into(), changes, summary, warnings: Vec::new() }
     }
 
     /// Whether applying would write anything.

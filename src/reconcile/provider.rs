@@ -42,8 +42,28 @@ pub struct Seen<H> {
     pub revision: String,
     /// What is said of an orphan that pruning need not touch, such as "already disabled".
     pub settled: Option<String>,
+    /// What is under `preventDestroy` and would go with this one, such as a farm's unused keys; whoever's it is.
+    pub guards: Vec<Guard>,
     /// The object.
     pub have: H,
+}
+
+impl<H> Seen<H> {
+    /// The mark of `owner`, unless the mark itself says that it was put on another object.
+    pub fn mark_of(&self, owner: &str) -> Option<&Mark> {
+        self.mark
+            .as_ref()
+            .filter(|mark| mark.owner == owner && mark.applied.key.as_ref().is_none_or(|key| *key == self.key))
+    }
+}
+
+/// An object under `preventDestroy` that hangs on another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guard {
+    /// What identifies it in the target.
+    pub key: String,
+    /// Which resource means it.
+    pub resource: ResourceId,
 }
 
 /// Which objects to read.
@@ -138,6 +158,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Whether the compared resource may mean `seen` under another key: a renamed object, found by its mark.
     fn may_rename(&self) -> bool {
+        false
+    }
+
+    /// Whether somebody can copy an object together with its mark, so that a mark that names no object proves nothing.
+    fn marks_are_copied(&self) -> bool {
         false
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::decide::{Context, Operation, Planned, decide};
 use super::options::Options;
+use super::orphans::guarded;
 use super::ownership::Mark;
 use super::plan::{Action, Change, FieldChange};
 use super::provider::{Provider, Scope, Seen, Step, Wanted, Written};
@@ -83,7 +84,8 @@ impl<P: Provider> Session<P> {
 
     /// The object as it is now; a problem when it is not what the plan saw.
     async fn recheck(&self, planned: &Planned, seen: &Seen<P::Have>) -> Result<Option<Seen<P::Have>>, Problem> {
-        let now = if self.overwrites() > SINGLE_READS {
+        // What others hung on it may have been moved by this run, which a list from its beginning does not show.
+        let now = if self.overwrites() > SINGLE_READS && seen.guards.is_empty() {
             let list = self.again.get_or_init(async || {
                 let seen = self.provider.observe(&self.wants, Scope::All).await?;
                 Ok(seen.into_iter().map(|object| (object.key.clone(), object)).collect())
@@ -111,6 +113,10 @@ impl<P: Provider> Session<P> {
         let Some(seen) = self.recheck(planned, before).await? else {
             return Ok(Written { message: Some("already gone".to_owned()), ..Written::default() });
         };
+        let takes_along = matches!(planned.operation, Operation::Delete | Operation::Disable);
+        if let Some(guard) = seen.guards.first().filter(|_| takes_along) {
+            return Err(guarded(&seen.key, guard));
+        }
         let step = match planned.operation {
             Operation::Nothing | Operation::Create => return Ok(Written::default()),
             Operation::Delete => Step::Delete(&seen),
@@ -135,7 +141,9 @@ impl<P: Provider> Session<P> {
     fn parts<'a>(&self, want: Option<&'a Wanted<P::Want>>) -> Result<(&'a P::Want, &'a ResourceId, Mark), Problem> {
         let wanted = want.ok_or_else(|| Problem::new("provisor::bug", "a write without a declaration"))?;
         let want = wanted.want.as_ref().map_err(Clone::clone)?;
-        Ok((want, &wanted.id, Mark::new(&self.owner, &wanted.id, &wanted.lifecycle)))
+        let mut mark = Mark::new(&self.owner, &wanted.id, &wanted.lifecycle);
+        mark.applied.key.clone_from(&wanted.key);
+        Ok((want, &wanted.id, mark))
     }
 
     async fn look_back(&self, written: &[usize]) -> Result<Vec<(usize, Problem)>, Problem> {
@@ -151,10 +159,17 @@ impl<P: Provider> Session<P> {
             }
             _ => self.provider.observe(&self.wants, Scope::All).await?,
         };
-        let ours = |object: &&Seen<P::Have>| object.mark.as_ref().is_some_and(|mark| mark.owner == self.owner);
-        let by_resource: HashMap<&ResourceId, &Seen<P::Have>> =
-            seen.iter().filter(ours).filter_map(|object| Some((&object.mark.as_ref()?.resource, object))).collect();
-        let missing = |change: usize, want: &Wanted<P::Want>| match by_resource.get(&want.id) {
+        let mut by_resource: HashMap<&ResourceId, Vec<&Seen<P::Have>>> = HashMap::new();
+        for object in &seen {
+            if let Some(mark) = object.mark_of(&self.owner) {
+                by_resource.entry(&mark.resource).or_default().push(object);
+            }
+        }
+        let find = |want: &Wanted<P::Want>| {
+            let marked = by_resource.get(&want.id)?;
+            marked.iter().find(|object| Some(&object.key) == want.key.as_ref()).or_else(|| marked.first()).copied()
+        };
+        let missing = |change: usize, want: &Wanted<P::Want>| match find(want) {
             None => Some((change, not_taken(&self.name, &["the object"]))),
             Some(object) => {
                 let comparison = self.provider.compare(want, Some(object));
@@ -225,8 +240,7 @@ impl<P: Provider> Target for Session<P> {
     }
 
     fn owned(&self) -> usize {
-        let ours = |object: &&Seen<P::Have>| object.mark.as_ref().is_some_and(|mark| mark.owner == self.owner);
-        self.seen.iter().filter(ours).count()
+        self.seen.iter().filter(|object| object.mark_of(&self.owner).is_some()).count()
     }
 
     fn planned(&self) -> &[Planned] {

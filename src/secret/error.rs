@@ -109,6 +109,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// Something that is no file stands where a sink writes.
+    #[error("`{}` is there and is no regular file", path.display())]
+    SinkTaken {
+        /// The place.
+        path: PathBuf,
+    },
     /// A recipient that age does not know.
     #[error("recipient {number} of `{}` is neither an age nor an SSH public key", path.display())]
     Recipient {
@@ -143,6 +149,7 @@ impl Error {
             Self::NoTerminal { .. } | Self::Prompt { .. } => "provisor::secret::no_terminal",
             Self::OperatorOnly => "provisor::secret::operator_only",
             Self::MissingFolder { .. } => "provisor::sink::missing_folder",
+            Self::SinkTaken { .. } => "provisor::sink::not_a_file",
             Self::Recipient { .. } => "provisor::sink::recipient",
             Self::Encrypt { .. } => "provisor::sink::encrypt",
         }
@@ -178,6 +185,9 @@ impl Error {
             Self::NoTerminal { .. } => "run it on a terminal, or refer to a credential, a file or a variable instead",
             Self::OperatorOnly => "refer to a credential, a file or an environment variable instead",
             Self::MissingFolder { .. } => "make the folder first: provisor does not guess its owner and mode",
+            Self::SinkTaken { .. } => {
+                "name the file itself, not the folder that it is to lie in, or move away what is there"
+            }
             Self::Recipient { .. } => "write `age1...`, `ssh-ed25519 ...` or `ssh-rsa ...`",
             _ => return None,
         })

@@ -18,7 +18,8 @@ use super::Secret;
 use super::error::Error;
 use super::reference::{AgeSink, SinkRef};
 
-/// Whether the sink could be written: its folder is there and its recipients are keys. Writes nothing.
+/// Whether the sink could be written: its folder is there, nothing but a file stands at its place, and its recipients are
+/// keys. Writes nothing.
 ///
 /// # Errors
 /// What stands in the way.
@@ -26,7 +27,21 @@ pub fn check(sink: &SinkRef) -> Result<(), Error> {
     if let SinkRef::Age(age) = sink {
         recipients(age)?;
     }
-    check_folder(file(sink)?)
+    check_folder(file(sink)?)?;
+    check_place(file(sink)?)
+}
+
+/// Whether nothing but a regular file stands where a sink writes; a link is followed.
+///
+/// # Errors
+/// A folder, a pipe or a device is there, or the place cannot be looked at.
+pub fn check_place(path: &Path) -> Result<(), Error> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => Err(Error::SinkTaken { path: path.to_owned() }),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::Io { action: "look at", path: path.to_owned(), source }),
+    }
 }
 
 /// Whether something is where the sink writes.
@@ -86,6 +101,7 @@ pub fn write(sink: &SinkRef, value: &[u8]) -> Result<(), Error> {
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let path = &place(path);
     check_folder(path)?;
+    check_place(path)?;
     let new = beside(path);
     let result = write_new(&new, bytes).and_then(|()| {
         std::fs::rename(&new, path).map_err(|source| Error::Io { action: "replace", path: path.clone(), source })
@@ -159,12 +175,12 @@ fn recipients(sink: &AgeSink) -> Result<Vec<Box<dyn Recipient>>, Error> {
     sink.recipients.iter().enumerate().map(parse).collect()
 }
 
-/// Whether each of `recipients` is a key that age can encrypt to; the first that is not, from 0.
-pub fn first_bad_recipient(sink: &AgeSink) -> Option<usize> {
-    match recipients(sink) {
-        Err(Error::Recipient { number, .. }) => Some(number - 1),
-        _ => None,
-    }
+/// Which recipients are no key that age can encrypt to, from 0.
+pub fn bad_recipients(sink: &AgeSink) -> Vec<usize> {
+    let alone = |recipient: &String| AgeSink { file: sink.file.clone(), recipients: vec![recipient.clone()] };
+    let is_bad = |recipient: &String| matches!(recipients(&alone(recipient)), Err(Error::Recipient { .. }));
+    let all = sink.recipients.iter().enumerate();
+    all.filter(|(_, recipient)| is_bad(recipient)).map(|(at, _)| at).collect()
 }
 
 /// Armoured, since such files live in repositories: age, agenix and rage read both forms.

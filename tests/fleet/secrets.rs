@@ -221,3 +221,26 @@ fn no_secret_is_in_any_output() {
     }
     assert!(texts.iter().any(|text| text.contains("provisor")), "nothing was printed at all");
 }
+
+/// A folder where a secret belongs is told in the plan; nothing is made whose secret would be nowhere.
+#[test]
+#[ignore = "needs a Keycloak: make test"]
+fn a_folder_where_a_secret_belongs_is_a_conflict() {
+    let world = World::with_all_rights();
+    let sinks = |place: &str| [device(1, json!({"secretTo": {"file": place}}))];
+    std::fs::create_dir(world.path("sink")).unwrap();
+    world.declare(&sinks("sink"));
+    for run in [world.plan(&[]), world.apply(&[])] {
+        let change = run.exits(1).change("Device/iot-0001");
+        assert_eq!(
+            (&change["action"], &change["error"]["code"]),
+            (&json!("conflict"), &json!("provisor::sink::not_a_file"))
+        );
+    }
+    assert!(world.client("iot-0001").is_null());
+    world.declare(&sinks("there"));
+    world.converge();
+    world.declare(&sinks("sink"));
+    let change = world.plan(&[]).exits(1).change("Device/iot-0001");
+    assert_eq!(change["error"]["code"], "provisor::sink::not_a_file", "{change:#}");
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Warning};
 use crate::reconcile::plan::{Action, Change, Outcome, Plan, Reason};
 
 /// More changes than this of one sort are a crowd, shown a line each.
@@ -45,6 +45,20 @@ impl<'a> Class<'a> {
         let message = |change: &&Change| change.error.as_ref().map(|error| error.message.clone());
         let first = self.changes.first().and_then(message);
         self.changes.len() > 1 && first.is_some() && self.changes.iter().all(|change| message(change) == first)
+    }
+
+    /// The warnings of all, each that is word for word the same once, with how often there is one.
+    pub(super) fn warnings(&self) -> Vec<(&'a Warning, usize)> {
+        let mut places: HashMap<(&str, &str), usize> = HashMap::new();
+        let mut found: Vec<(&Warning, usize)> = Vec::new();
+        for warning in self.changes.iter().flat_map(|change| &change.warnings) {
+            let at = *places.entry((&warning.code, &warning.message)).or_insert_with(|| {
+                found.push((warning, 0));
+                found.len() - 1
+            });
+            found[at].1 += 1;
+        }
+        found
     }
 
     /// Whether something failed.

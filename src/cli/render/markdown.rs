@@ -11,10 +11,15 @@ use super::group::{Class, NAMES, Section, sections, uncompared};
 use super::text::symbol;
 use super::value::escape;
 use super::{count, more, plan_summary};
+use crate::diagnostic::Warning;
 use crate::reconcile::plan::{Action, Basis, Change, FieldChange, Plan};
 
 /// The most characters that a comment has (GitHub takes 65,536).
 pub const LIMIT: usize = 60_000;
+/// Warnings of one code in one crowd.
+const WARNINGS: usize = 3;
+/// Warnings of the run as a whole.
+const RUN_WARNINGS: usize = 10;
 /// Kept for the sentences at the end.
 const TAIL: usize = 500;
 /// With more changes than this, each sort of change is folded away.
@@ -135,6 +140,18 @@ impl Page {
     }
 
     fn end(&mut self, plan: &Plan) {
+        if !plan.warnings.is_empty() {
+            let line = |warning: &Warning| format!("warning: {} ({})", escape(&warning.message), escape(&warning.code));
+            let mut lines: Vec<String> = plan.warnings.iter().take(RUN_WARNINGS).map(line).collect();
+            let hidden = plan.warnings.len() - lines.len();
+            if hidden > 0 {
+                lines.push(format!("... {}", more(hidden, "warning")));
+            }
+            // Long ones are left to standard error, which has all of them.
+            if length(&lines) < self.left() {
+                self.write(&fenced("text", &lines));
+            }
+        }
         if self.hidden > 0 {
             self.write(&format!("\n... {} not shown.\n", more(self.hidden, "change")));
         }
@@ -217,16 +234,21 @@ fn remedy(class: &Class<'_>) -> Vec<String> {
     lines
 }
 
-/// One warning of each code, and how many there are.
+/// The warnings of a crowd, each once; of each code only so many.
 fn warnings_of_crowd(class: &Class<'_>) -> Vec<String> {
-    let mut found: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
-    for warning in class.changes.iter().flat_map(|change| &change.warnings) {
-        found.entry(&warning.code).or_insert((0, &warning.message)).0 += 1;
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lines = Vec::new();
+    for (warning, number) in class.warnings() {
+        let before = seen.entry(&warning.code).or_default();
+        *before += 1;
+        if *before <= WARNINGS {
+            let times = if number > 1 { format!(", {number} times") } else { String::new() };
+            lines.push(format!("    warning: {} ({}{times})", escape(&warning.message), escape(&warning.code)));
+        }
     }
-    let line = |(code, (number, message)): (&str, (usize, &str))| {
-        format!("    warning: {} ({}, {number} times)", escape(message), escape(code))
-    };
-    found.into_iter().map(line).collect()
+    let hidden = seen.into_iter().filter(|(_, number)| *number > WARNINGS);
+    lines.extend(hidden.map(|(code, number)| format!("    warning: {} more of {}", number - WARNINGS, escape(code))));
+    lines
 }
 
 fn write_field(lines: &mut Vec<String>, field: &FieldChange) {

@@ -31,7 +31,7 @@ fn write_class(page: &mut Page, class: &Class<'_>, layout: Layout) {
         let line =
             format!("{} {} {}", paint(color, symbol), count(class.changes.len(), class.kind), done(class.action));
         page.line(2, &line);
-        class.changes.iter().for_each(|change| page.change_warnings(change));
+        page.crowd_warnings(class);
         return;
     }
     let shares_error = class.shares_error();
@@ -42,13 +42,18 @@ fn write_class(page: &mut Page, class: &Class<'_>, layout: Layout) {
         if let Some(error) = change.error.as_ref().filter(|_| !shares_error) {
             page.line(6, &format!("{} {}", paint(style::FAIL, "error:"), escape(&error.message)));
         }
-        page.change_warnings(change);
+        if !crowd {
+            page.change_warnings(change);
+        }
     }
     if shown < class.changes.len() {
         page.line(4, &format!("... and {}", more(class.changes.len() - shown, class.kind)));
     }
     if let Some(error) = class.error() {
         page.remedy(error, shares_error);
+    }
+    if crowd {
+        page.crowd_warnings(class);
     }
 }
 

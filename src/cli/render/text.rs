@@ -6,7 +6,7 @@ use super::field::{Mark, Shown, show};
 use super::group::{Class, NAMES, Section, sections, uncompared};
 use super::value::escape;
 use super::{Layout, count, more, paint, plan_summary, style};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Problem, Warning};
 use crate::reconcile::plan::{Action, Basis, Change, FieldChange, Outcome, Plan};
 use crate::reconcile::provider::Timings;
 
@@ -58,8 +58,8 @@ pub fn timings(timings: &Timings) -> String {
 pub(super) struct Page {
     pub(super) out: String,
     layout: Layout,
-    /// How many warnings of each code there were, and one of them.
-    warnings: HashMap<String, (usize, String)>,
+    /// How many different warnings of each code there were.
+    warnings: HashMap<String, usize>,
 }
 
 impl Page {
@@ -95,7 +95,9 @@ impl Page {
             if let Some(error) = change.error.as_ref().filter(|_| !shares_error) {
                 self.line(6, &format!("{} {}", paint(style::FAIL, "error:"), escape(&error.message)));
             }
-            self.change_warnings(change);
+            if !crowd {
+                self.change_warnings(change);
+            }
         }
         if shown < class.changes.len() {
             self.line(4, &format!("... and {}", more(class.changes.len() - shown, class.kind)));
@@ -106,6 +108,9 @@ impl Page {
         if crowd && class.changes.iter().any(|change| change.fields.len() > 1) {
             let text = format!("(fields of {} not shown; -v shows them)", count(class.changes.len(), class.kind));
             self.line(4, &paint(style::FAINT, &text));
+        }
+        if crowd {
+            self.crowd_warnings(class);
         }
     }
 
@@ -177,12 +182,24 @@ impl Page {
 
     pub(super) fn change_warnings(&mut self, change: &Change) {
         for warning in &change.warnings {
-            let text = format!("{} ({})", escape(&warning.message), escape(&warning.code));
-            let seen = self.warnings.entry(warning.code.clone()).or_default();
-            seen.0 += 1;
-            if seen.0 <= WARNINGS || self.layout.verbose {
-                self.line(6, &format!("{} {text}", paint(style::WARN, "warning:")));
-            }
+            self.warning(warning, 1);
+        }
+    }
+
+    /// The warnings of changes that are shown together, each once.
+    pub(super) fn crowd_warnings(&mut self, class: &Class<'_>) {
+        for (warning, number) in class.warnings() {
+            self.warning(warning, number);
+        }
+    }
+
+    fn warning(&mut self, warning: &Warning, number: usize) {
+        let times = if number > 1 { format!(", {number} times") } else { String::new() };
+        let text = format!("{} ({}{times})", escape(&warning.message), escape(&warning.code));
+        let seen = self.warnings.entry(warning.code.clone()).or_default();
+        *seen += 1;
+        if *seen <= WARNINGS || self.layout.verbose {
+            self.line(6, &format!("{} {text}", paint(style::WARN, "warning:")));
         }
     }
 
@@ -194,8 +211,8 @@ impl Page {
         let mut hidden: Vec<(String, usize)> = self
             .warnings
             .iter()
-            .filter(|(_, (number, _))| *number > WARNINGS)
-            .map(|(code, (number, _))| (code.clone(), number - WARNINGS))
+            .filter(|(_, number)| **number > WARNINGS)
+            .map(|(code, number)| (code.clone(), number - WARNINGS))
             .collect();
         hidden.sort();
         for (code, number) in hidden {

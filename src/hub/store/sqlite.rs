@@ -34,7 +34,7 @@ const APPLICATION_ID: i64 = 0x7076_6862;
 const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_hub.sql")];
 
 /// How long to wait for another process's write.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_mins(1);
 /// How long a write may wait for those of its own process before it; ten thousand take under a minute.
 const QUEUE: Duration = Duration::from_mins(5);
 const READERS: u32 = 4;

@@ -187,7 +187,14 @@ impl Provider for HomeAssistantProvider {
             });
             let settled = (kept && keeps).then(|| format!("`{}` is switched off and kept", entry.title));
             let is_marked = mark.is_some();
-            Seen { key, revision: revision(&entry), mark, settled, have: EntryHave { entry, is_marked } }
+            Seen {
+                key,
+                revision: revision(&entry),
+                mark,
+                settled,
+                guards: Vec::new(),
+                have: EntryHave { entry, is_marked },
+            }
         });
         Ok(match scope {
             Scope::All => all.collect(),

@@ -14,7 +14,7 @@ use crate::manifest::kinds::common::Span;
 use crate::manifest::kinds::hub::FarmSpec;
 use crate::reconcile::ownership::Mark;
 use crate::reconcile::plan::FieldChange;
-use crate::reconcile::provider::{Comparison, Seen, Written};
+use crate::reconcile::provider::{Comparison, Guard, Seen, Written};
 
 /// A farm as it is wanted.
 #[derive(Debug)]
@@ -44,9 +44,14 @@ pub(crate) fn key(farm: Uuid) -> String {
     format!("farm {farm}")
 }
 
-pub(super) fn seen(farm: Farm) -> Seen<HubHave> {
-    let mark = mark(farm.owner.as_deref(), farm.resource.as_deref(), farm.lifecycle.as_ref());
-    Seen { key: key(farm.id), mark, revision: revision(&farm), settled: None, have: HubHave::Farm(farm) }
+pub(super) fn mark_of(farm: &Farm) -> Option<Mark> {
+    mark(&key(farm.id), farm.owner.as_deref(), farm.resource.as_deref(), farm.lifecycle.as_ref())
+}
+
+/// The farm as the engine sees it. An unused key under `preventDestroy` guards its farm, which is revoked with its keys.
+pub(super) fn seen(farm: Farm, guards: Vec<Guard>) -> Seen<HubHave> {
+    let mark = mark_of(&farm);
+    Seen { key: key(farm.id), mark, revision: revision(&farm), settled: None, guards, have: HubHave::Farm(farm) }
 }
 
 fn revision(farm: &Farm) -> String {

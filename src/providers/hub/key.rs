@@ -13,7 +13,7 @@ use crate::manifest::kinds::hub::ProvisioningKeySpec;
 use crate::otpk::card::{Address, Card};
 use crate::reconcile::ownership::Mark;
 use crate::reconcile::plan::{FieldChange, Reason};
-use crate::reconcile::provider::{Comparison, Seen, Written};
+use crate::reconcile::provider::{Comparison, Guard, Seen, Written};
 use crate::secret::reference::Delivery;
 use crate::secret::sink;
 
@@ -24,6 +24,8 @@ const REPLACING: [&str; 4] = ["deliverTo", "reissue", "expiresIn", "farmRef"];
 #[derive(Debug)]
 pub struct KeyWant {
     pub(super) farm: ResourceId,
+    /// The farm's id, where its manifest says it.
+    pub(super) farm_id: Option<Uuid>,
     expires_in: Span,
     note: Option<String>,
     renew_expired: bool,
@@ -34,10 +36,16 @@ pub struct KeyWant {
 }
 
 impl KeyWant {
-    /// What `spec` wants of a key for the farm that the resource `farm` means.
-    pub(crate) fn new(farm: ResourceId, spec: &ProvisioningKeySpec, looks_at_sinks: bool) -> Self {
+    /// What `spec` wants of a key for the farm that the resource `farm` means, of the id `farm_id` where one is declared.
+    pub(crate) fn new(
+        farm: ResourceId,
+        farm_id: Option<Uuid>,
+        spec: &ProvisioningKeySpec,
+        looks_at_sinks: bool,
+    ) -> Self {
         Self {
             farm,
+            farm_id,
             expires_in: spec.expires_in,
             note: spec.note.clone(),
             renew_expired: spec.renew_expired,
@@ -50,17 +58,26 @@ impl KeyWant {
 
 /// The key as the engine sees it; none where no resource means it: a key cannot be adopted, since nobody can read it.
 pub(super) fn seen(key: Key) -> Option<Seen<HubHave>> {
-    let mark = mark(key.owner.as_deref(), key.resource.as_deref(), key.lifecycle.as_ref())?;
+    let name = format!("key {}", key.id);
+    let mark = mark(&name, key.owner.as_deref(), key.resource.as_deref(), key.lifecycle.as_ref())?;
     let text = format!("{:?}", (key.id, &key.state, key.delivered_at, &key.reissue));
     // An expired or revoked key is let go of by pruning; a used one stays, as the record of what it bought.
-    let settled = (key.state == KeyState::Used).then(|| "the key was used; there is nothing to revoke".to_owned());
+    let settled = (key.state == KeyState::Used).then(|| format!("`{name}` was used; there is nothing to revoke"));
     Some(Seen {
-        key: format!("key {}", key.id),
+        key: name,
         mark: Some(mark),
         revision: data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16]),
         settled,
+        guards: Vec::new(),
         have: HubHave::Key(key),
     })
+}
+
+/// The farm that the key guards: an unused one under `preventDestroy` is not revoked with its farm, whoever's it is.
+pub(super) fn guard(seen: &Seen<HubHave>) -> Option<(Uuid, Guard)> {
+    let (HubHave::Key(key), Some(mark)) = (&seen.have, &seen.mark) else { return None };
+    let guards = key.state == KeyState::Unused && mark.applied.prevent_destroy;
+    guards.then(|| (key.farm_id, Guard { key: seen.key.clone(), resource: mark.resource.clone() }))
 }
 
 /// Whether the fields mean that a new key takes the place of the present one.
@@ -68,15 +85,25 @@ pub(super) fn is_replaced(fields: &[FieldChange]) -> bool {
     fields.iter().any(|field| field.is_write() && REPLACING.contains(&field.path.as_str()))
 }
 
-pub(super) fn compare(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Comparison {
-    let mut comparison = compare_key(want, have, farm);
+/// Which farm a key was issued for.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The one that is wanted, or there is no key yet.
+    Here,
+    /// Another one, and the name of its resource where it has one.
+    Elsewhere(Option<String>),
+}
+
+/// Compares what is wanted with the key that is there, issued for the farm of `place`.
+pub(super) fn compare(want: &KeyWant, have: Option<&Key>, place: Place) -> Comparison {
+    let mut comparison = compare_key(want, have, place);
     if want.looks_at_sinks && (have.is_none() || is_replaced(&comparison.fields)) {
         comparison.conflict = check_delivery(&want.deliver_to).err();
     }
     comparison
 }
 
-fn compare_key(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Comparison {
+fn compare_key(want: &KeyWant, have: Option<&Key>, place: Place) -> Comparison {
     let mut comparison = Comparison::default();
     let Some(have) = have else {
         let plain = |path: &str, value: Value| FieldChange::plain(path, Value::Null, value);
@@ -87,8 +114,11 @@ fn compare_key(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Compar
         comparison.fields.push(FieldChange::secret("deliverTo", Reason::Absent));
         return comparison;
     };
-    if farm.is_some_and(|farm| farm != have.farm_id) {
-        comparison.fields.push(FieldChange::plain("farmRef", json!(have.farm_id), json!(want.farm.name)));
+    if let Place::Elsewhere(other) = place {
+        // A resource that means another farm than it did, by another id, has the same name on both sides.
+        let before = other.filter(|name| *name != want.farm.name);
+        comparison.message = Some("it was issued for another farm, and is replaced".to_owned());
+        comparison.fields.push(FieldChange::plain("farmRef", json!(before), json!(want.farm.name)));
     }
     if want.reissue != have.reissue {
         comparison.fields.push(FieldChange::plain("reissue", json!(have.reissue), json!(want.reissue)));
@@ -101,7 +131,11 @@ fn compare_key(want: &KeyWant, have: Option<&Key>, farm: Option<Uuid>) -> Compar
             comparison.message = Some("its delivery was not recorded: it is revoked and replaced".to_owned());
             comparison.fields.push(FieldChange::secret("deliverTo", Reason::Absent));
         }
-        KeyState::Unused if want.looks_at_sinks => comparison.warnings.extend(missing_delivery(&want.deliver_to)),
+        KeyState::Unused if want.looks_at_sinks => {
+            comparison.conflict =
+                want.deliver_to.path().and_then(|path| sink::check_place(path).err()).map(|e| e.to_problem());
+            comparison.warnings.extend(missing_delivery(&want.deliver_to));
+        }
         KeyState::Unused => {}
         KeyState::Expired if want.renew_expired => {
             let (before, after) = (json!(have.expires_at.to_string()), json!(want.expires_in.to_string()));
@@ -136,7 +170,7 @@ fn missing_delivery(delivery: &Delivery) -> Option<Warning> {
     let gone = matches!(path.try_exists(), Ok(false));
     gone.then(|| {
         let message = format!(
-            "the key was delivered to `{}`, and nothing is there any more; another `reissue` asks for a new key",
+            "the key was delivered, and nothing is at `{}`; another `reissue` asks for a new key",
             path.display()
         );
         Warning::new("provisor::key::delivery_missing", message)

@@ -6,9 +6,9 @@
 mod farm;
 mod key;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::RwLock;
 use uuid::Uuid;
@@ -19,7 +19,7 @@ use crate::hub::{self, Hub, Mode, OpenOptions};
 use crate::id::ResourceId;
 use crate::otpk::Pepper;
 use crate::reconcile::ownership::{Applied, Mark};
-use crate::reconcile::provider::{Comparison, Provider, Scope, Seen, Step, Wanted, Written};
+use crate::reconcile::provider::{Comparison, Guard, Provider, Scope, Seen, Step, Wanted, Written};
 pub use farm::FarmWant;
 pub(crate) use farm::key as farm_key;
 pub use key::KeyWant;
@@ -47,6 +47,7 @@ pub enum HubHave {
 
 /// An embedded hub.
 pub struct HubProvider {
+    owner: String,
     directory: PathBuf,
     public_url: Option<String>,
     /// Makes the store where it is missing; a plan treats that one as empty.
@@ -56,8 +57,16 @@ pub struct HubProvider {
     /// The store to write to, once there is something to write. Reading without it holds the lock all the while: SQLite
     /// shares what one process maps, and a writer that opens the store beside such a reader could not write.
     store: RwLock<Option<Hub>>,
-    /// The farms that resources mean, as far as they are known: read, or made in this run.
-    farms: Mutex<HashMap<ResourceId, Uuid>>,
+    farms: Mutex<Farms>,
+}
+
+/// What is known of the farms, read or made in this run.
+#[derive(Debug, Default)]
+struct Farms {
+    /// Which one a resource means.
+    meant: HashMap<ResourceId, Uuid>,
+    /// Which resource a farm is marked for.
+    names: HashMap<Uuid, String>,
 }
 
 impl std::fmt::Debug for HubProvider {
@@ -67,15 +76,25 @@ impl std::fmt::Debug for HubProvider {
 }
 
 impl HubProvider {
-    /// The store in `directory`; a run that is going to apply is `writable`.
+    /// The store in `directory`, managed by `owner`; a run that is going to apply is `writable`.
     pub fn embedded(
+        owner: &str,
         directory: PathBuf,
         public_url: Option<String>,
         writable: bool,
         pepper: Option<SecretBytes>,
         clock: Clock,
     ) -> Self {
-        Self { directory, public_url, writable, pepper, clock, store: RwLock::default(), farms: Mutex::default() }
+        Self {
+            owner: owner.to_owned(),
+            directory,
+            public_url,
+            writable,
+            pepper,
+            clock,
+            store: RwLock::default(),
+            farms: Mutex::default(),
+        }
     }
 
     async fn open(&self, mode: Mode) -> Result<Hub, Problem> {
@@ -109,18 +128,54 @@ impl HubProvider {
         }
     }
 
+    fn farms(&self) -> MutexGuard<'_, Farms> {
+        self.farms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remember(&self, resource: &ResourceId, farm: Uuid) {
-        self.farms.lock().unwrap_or_else(PoisonError::into_inner).insert(resource.clone(), farm);
+        self.farms().meant.insert(resource.clone(), farm);
+    }
+
+    /// Notes which farm each resource means, by the engine's rule: that of its id; else the one with our mark, where no
+    /// other resource means that by its id. A resource that means none yet is to be made.
+    fn note(&self, wants: &[Wanted<HubWant>], seen: &[hub::Farm]) {
+        let mut declared: HashMap<&ResourceId, Option<Uuid>> = HashMap::new();
+        for wanted in wants {
+            match &wanted.want {
+                Ok(HubWant::Farm(want)) => declared.insert(&wanted.id, want.farm_id),
+                Ok(HubWant::Key(want)) => declared.insert(&want.farm, want.farm_id),
+                Err(_) => None,
+            };
+        }
+        let by_id: HashSet<Uuid> = declared.values().flatten().copied().collect();
+        let mut farms = self.farms();
+        for farm in seen {
+            let Some(Mark { owner, resource, .. }) = farm::mark_of(farm) else { continue };
+            farms.names.insert(farm.id, resource.name.clone());
+            if owner == self.owner && declared.get(&resource) == Some(&None) && !by_id.contains(&farm.id) {
+                farms.meant.entry(resource).or_insert(farm.id);
+            }
+        }
+        for (resource, id) in declared {
+            if let Some(id) = id.filter(|id| seen.iter().any(|farm| farm.id == *id)) {
+                farms.meant.insert(resource.clone(), id);
+            }
+        }
     }
 
     fn farm_of(&self, resource: &ResourceId) -> Option<Uuid> {
-        self.farms.lock().unwrap_or_else(PoisonError::into_inner).get(resource).copied()
+        self.farms().meant.get(resource).copied()
+    }
+
+    fn name_of(&self, farm: Uuid) -> Option<String> {
+        self.farms().names.get(&farm).cloned()
     }
 }
 
-/// The engine's mark from a row's columns.
-fn mark(owner: Option<&str>, resource: Option<&str>, lifecycle: Option<&serde_json::Value>) -> Option<Mark> {
+/// The engine's mark from the columns of the row that is known by `key`: nobody copies a row with its mark.
+fn mark(key: &str, owner: Option<&str>, resource: Option<&str>, lifecycle: Option<&serde_json::Value>) -> Option<Mark> {
     let applied: Applied = lifecycle.and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default();
+    let applied = Applied { key: Some(key.to_owned()), ..applied };
     Some(Mark { owner: owner?.to_owned(), resource: resource?.parse().ok()?, applied })
 }
 
@@ -141,15 +196,19 @@ impl Provider for HubProvider {
     type Want = HubWant;
     type Have = HubHave;
 
-    async fn observe(&self, _: &[Wanted<HubWant>], scope: Scope<'_>) -> Result<Vec<Seen<HubHave>>, Problem> {
+    async fn observe(&self, wants: &[Wanted<HubWant>], scope: Scope<'_>) -> Result<Vec<Seen<HubHave>>, Problem> {
         let (farms, keys) = self.read().await?;
-        let farms: Vec<Seen<HubHave>> = farms.into_iter().map(farm::seen).collect();
-        for seen in &farms {
-            if let (Some(mark), HubHave::Farm(farm)) = (&seen.mark, &seen.have) {
-                self.remember(&mark.resource, farm.id);
-            }
+        self.note(wants, &farms);
+        let keys: Vec<Seen<HubHave>> = keys.into_iter().filter_map(key::seen).collect();
+        let mut guards: HashMap<Uuid, Vec<Guard>> = HashMap::new();
+        for (farm, guard) in keys.iter().filter_map(key::guard) {
+            guards.entry(farm).or_default().push(guard);
         }
-        let all = farms.into_iter().chain(keys.into_iter().filter_map(key::seen));
+        let farms = farms.into_iter().map(|farm| {
+            let guards = guards.remove(&farm.id).unwrap_or_default();
+            farm::seen(farm, guards)
+        });
+        let all = farms.chain(keys);
         Ok(match scope {
             Scope::All => all.collect(),
             Scope::Keys(keys) => all.filter(|object| keys.contains(&object.key)).collect(),
@@ -160,9 +219,14 @@ impl Provider for HubProvider {
         match (&wanted.want, seen.map(|seen| &seen.have)) {
             (Ok(HubWant::Farm(want)), None) => farm::compare(want, None),
             (Ok(HubWant::Farm(want)), Some(HubHave::Farm(have))) => farm::compare(want, Some(have)),
-            (Ok(HubWant::Key(want)), None) => key::compare(want, None, self.farm_of(&want.farm)),
+            (Ok(HubWant::Key(want)), None) => key::compare(want, None, key::Place::Here),
             (Ok(HubWant::Key(want)), Some(HubHave::Key(have))) => {
-                key::compare(want, Some(have), self.farm_of(&want.farm))
+                let place = if self.farm_of(&want.farm) == Some(have.farm_id) {
+                    key::Place::Here
+                } else {
+                    key::Place::Elsewhere(self.name_of(have.farm_id))
+                };
+                key::compare(want, Some(have), place)
             }
             _ => Comparison::default(),
         }

@@ -100,7 +100,7 @@ pub(super) fn seen(client: Client) -> Seen<ClientHave> {
     let disabled = have.member("enabled") == &Value::Bool(false);
     let kept = mark.as_ref().is_some_and(|mark| mark.applied.deletion_policy == DeletionPolicy::Disable);
     let settled = (kept && disabled).then(|| format!("`{}` is switched off and kept", have.client_id));
-    Seen { key: have.client_id.clone(), revision: have.revision(), mark, settled, have }
+    Seen { key: have.client_id.clone(), revision: have.revision(), mark, settled, guards: Vec::new(), have }
 }
 
 /// Whether a client carries anybody's mark.

@@ -340,9 +340,14 @@ impl Provider for RealmProvider {
         true
     }
 
+    /// A client's representation can be exported and made again, attributes and all.
+    fn marks_are_copied(&self) -> bool {
+        true
+    }
+
     async fn write(&self, step: Step<'_, ClientWant, ClientHave>) -> Result<Written, Problem> {
         match step {
-            Step::Create { want, mark, .. } => self.create(want, mark).await,
+            Step::Create { want, mark, .. } => Box::pin(self.create(want, mark)).await,
             Step::Update { want, seen, fields, mark, .. } => self.update(want, seen, fields, mark).await,
             Step::Delete(seen) => {
                 self.api.delete_client(&seen.have.id).await.map_err(|error| error.to_problem())?;
