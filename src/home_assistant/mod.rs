@@ -1,0 +1,3 @@
+//! Home Assistant: what it keeps in its storage.
+
+pub mod stored;
