@@ -7,6 +7,7 @@ mod completions;
 mod console;
 mod diff;
 mod exit;
+mod ha;
 mod import;
 mod keycloak;
 mod logs;
@@ -70,6 +71,7 @@ enum Command {
     Import(import::Args),
     Schema(schema::Args),
     Keycloak(keycloak::Args),
+    Ha(ha::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -82,7 +84,12 @@ impl Command {
             Self::Apply(args) => args.output.into(),
             Self::Validate(args) => args.output.into(),
             Self::Diff(args) => args.output.into(),
-            Self::Import(_) | Self::Schema(_) | Self::Keycloak(_) | Self::Completions(_) | Self::Man(_) => Format::Text,
+            Self::Import(_)
+            | Self::Schema(_)
+            | Self::Keycloak(_)
+            | Self::Ha(_)
+            | Self::Completions(_)
+            | Self::Man(_) => Format::Text,
         }
     }
 
@@ -95,6 +102,7 @@ impl Command {
             Self::Import(args) => import::run(args, common, console),
             Self::Schema(args) => schema::run(args, console),
             Self::Keycloak(args) => keycloak::run(args, common, console),
+            Self::Ha(args) => ha::run(args, common, console),
             Self::Completions(args) => completions::run(args, console),
             Self::Man(args) => man::run(args, console),
         }

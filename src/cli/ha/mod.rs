@@ -1,0 +1,31 @@
+//! `provisor ha`: what is done beside the cycle of a Home Assistant.
+
+mod declaration;
+mod extract_token;
+mod oauth;
+mod sealed;
+
+use super::console::Console;
+use super::exit::{Exit, Failure};
+use super::options::Common;
+
+/// Look after a Home Assistant's tokens
+#[derive(Debug, clap::Args)]
+#[command(arg_required_else_help = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    ExtractToken(extract_token::Args),
+    Oauth(oauth::Args),
+}
+
+pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exit, Failure> {
+    match &args.command {
+        Command::ExtractToken(args) => extract_token::run(args, console),
+        Command::Oauth(args) => oauth::run(args, common, console),
+    }
+}
