@@ -13,6 +13,7 @@
 
 mod message;
 mod retry;
+mod websocket;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,6 +30,7 @@ use retry::Patience;
 
 pub use message::{Body, Purpose, Repeat, Request, Response};
 pub use reqwest::{Method, StatusCode};
+pub use websocket::WebSocket;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first request of a kind takes a cold Keycloak up to 30 s.
@@ -149,6 +151,8 @@ struct Counters {
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
+    /// Speaks HTTP/1.1 only, since a WebSocket begins as such a request, and has no limit of time for the whole.
+    upgrading: reqwest::Client,
     server: String,
     budget: Semaphore,
     patience: Patience,
@@ -162,7 +166,8 @@ impl Client {
     /// The certificate authorities cannot be read.
     pub fn new(base: &Url, options: &Options) -> Result<Self, Error> {
         Ok(Self {
-            http: build(base, options)?,
+            http: build(base, options, false)?,
+            upgrading: build(base, options, true)?,
             server: base.origin().ascii_serialization(),
             budget: Semaphore::new(options.parallelism.clamp(1, Semaphore::MAX_PERMITS)),
             patience: Patience::new(options.wait),
@@ -272,15 +277,15 @@ impl Client {
     }
 }
 
-fn build(base: &Url, options: &Options) -> Result<reqwest::Client, Error> {
+fn build(base: &Url, options: &Options, upgrades: bool) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(REQUEST_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         // Shorter than a proxy keeps a connection: a create must not meet one that is being closed.
         .pool_idle_timeout(IDLE_TIMEOUT);
+    builder = if upgrades { builder.http1_only() } else { builder.timeout(REQUEST_TIMEOUT) };
     if is_loopback(base) {
         builder = builder.no_proxy();
     }

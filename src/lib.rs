@@ -3,7 +3,7 @@
 //! The layers, lowest first; a module may use only modules of lower layers, and `tests/layers.rs` keeps it so:
 //!
 //! 0. ground: [`secret`], [`id`], [`clock`], [`diagnostic`], [`http`], [`path`], [`process`]
-//! 1. systems: [`keycloak`], [`otpk`], [`hub`], [`home_assistant`]; each knows one outside system or one craft
+//! 1. systems: [`home_assistant`], [`keycloak`], [`otpk`], [`hub`]; each knows one outside system or one craft
 //! 2. core: [`manifest`] (what is declared), [`reconcile`] (the engine)
 //! 3. providers: [`providers`], what a manifest wants against what a system has
 //! 4. edge: [`cli`]

@@ -7,6 +7,7 @@ use super::render::Format;
 use super::{session, signals};
 use crate::manifest::kinds::Kind;
 use crate::manifest::{Manifests, emit};
+use crate::providers::home_assistant::HomeAssistantProvider;
 use crate::providers::keycloak::RealmProvider;
 
 const AFTER: &str = "\
@@ -24,7 +25,7 @@ Exit codes: 0 written; 1 the target could not be read.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(super) struct Args {
-    /// What to import: `KeycloakClient`
+    /// What to import: `HomeAssistantEntry` or `KeycloakClient`
     #[arg(value_parser = importable)]
     kind: Kind,
     /// The target, by its name in the manifests
@@ -39,17 +40,23 @@ pub(super) struct Args {
 
 fn importable(text: &str) -> Result<Kind, String> {
     match text.parse() {
-        Ok(Kind::KeycloakClient) => Ok(Kind::KeycloakClient),
-        _ => Err("what can be imported: KeycloakClient".to_owned()),
+        Ok(kind @ (Kind::HomeAssistantEntry | Kind::KeycloakClient)) => Ok(kind),
+        _ => Err("what can be imported: HomeAssistantEntry, KeycloakClient".to_owned()),
     }
 }
 
 pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exit, Failure> {
     let manifests = session::load(&args.files.files, console)?;
     let imported = session::block_on(async {
-        let provider = realm(&manifests, &args.target, common)?;
         let stop = signals::watch(console)?;
-        stop.or(provider.import_clients(&args.target, args.all)).await?.map_err(Failure::from)
+        let imported = if args.kind == Kind::HomeAssistantEntry {
+            let provider = home(&manifests, &args.target, common)?;
+            stop.or(provider.import_entries(&args.target, args.all)).await?
+        } else {
+            let provider = realm(&manifests, &args.target, common)?;
+            stop.or(provider.import_clients(&args.target, args.all)).await?
+        };
+        imported.map_err(Failure::from)
     })?;
     let mut out = String::new();
     for client in &imported {
@@ -68,6 +75,12 @@ pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exi
     console.print(&out, Format::Json)?;
     console.say(&format!("Imported {} of {} `{}`.\n", imported.len(), args.kind, args.target));
     Ok(Exit::Done)
+}
+
+/// The Home Assistant of that name.
+fn home(manifests: &Manifests, name: &str, common: &Common) -> Result<HomeAssistantProvider, Failure> {
+    let spec = session::home_assistant(manifests, name)?;
+    Ok(HomeAssistantProvider::new(session::home_assistant_api(spec, common)?, String::new(), common.owner()))
 }
 
 /// The realm of that name.

@@ -75,7 +75,7 @@ impl SavedPlan {
         let secrets = declared().flat_map(|resource| {
             resource.spec.secrets().into_iter().map(|(path, reference)| SavedSecret {
                 resource: resource.id.clone(),
-                path: path.to_owned(),
+                path: path.into_owned(),
                 reference: reference.clone(),
             })
         });

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::diagnostic::{Diagnostic, Problem};
 use crate::keycloak::Api;
 use crate::manifest::kinds::Spec;
+use crate::manifest::kinds::home_assistant::HomeAssistantSpec;
 use crate::manifest::kinds::keycloak::KeycloakRealmSpec;
 use crate::manifest::{self, Manifests};
 use crate::providers::{self, Surroundings};
@@ -90,6 +91,31 @@ pub(super) fn realms(manifests: &Manifests) -> impl Iterator<Item = (&str, &Keyc
         Spec::KeycloakRealm(spec) => Some((target.id.name.as_str(), &**spec)),
         _ => None,
     })
+}
+
+/// The Home Assistant of that name.
+pub(super) fn home_assistant<'a>(manifests: &'a Manifests, name: &str) -> Result<&'a HomeAssistantSpec, Failure> {
+    let found = manifests.targets.iter().find_map(|target| match &target.spec {
+        Spec::HomeAssistant(spec) if target.id.name == name => Some(&**spec),
+        _ => None,
+    });
+    found.ok_or_else(|| {
+        Problem::new("provisor::target::unknown", format!("the manifests declare no HomeAssistant `{name}`"))
+            .with_hint("name a declared one with `--target`")
+            .into()
+    })
+}
+
+/// The client of a Home Assistant, for commands that make no plan.
+pub(super) fn home_assistant_api(
+    spec: &HomeAssistantSpec,
+    common: &Common,
+) -> Result<crate::home_assistant::Api, Failure> {
+    let sources = Sources::from_environment(common.credentials_dir.clone());
+    let surroundings =
+        Surroundings { sources: &sources, wait: common.wait.duration(), locks: None, clock: Clock::system() };
+    let options = Options { owner: common.owner().to_owned(), parallelism: common.parallelism, ..Options::default() };
+    Ok(providers::home_assistant_api(spec, &options, &surroundings)?)
 }
 
 /// The administration interface of a realm, for commands that make no plan.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::api::Api;
 use super::stored::{Entries, Error as StoredError};
 use crate::diagnostic::Problem;
 use crate::secret::Secret;
@@ -41,6 +42,16 @@ pub trait LiveEntries: Sync {
     fn disable(&self, entry_id: &str) -> impl Future<Output = Result<(), Problem>> + Send;
     /// Deletes an entry; one that is gone already is no failure.
     fn delete(&self, entry_id: &str) -> impl Future<Output = Result<(), Problem>> + Send;
+}
+
+impl LiveEntries for Api {
+    async fn disable(&self, entry_id: &str) -> Result<(), Problem> {
+        Self::disable(self, entry_id).await.map_err(|error| error.to_problem())
+    }
+
+    async fn delete(&self, entry_id: &str) -> Result<(), Problem> {
+        Self::delete(self, entry_id).await.map_err(|error| error.to_problem())
+    }
 }
 
 /// Why the credential was not handed over.

@@ -12,10 +12,9 @@ mod file;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::Deserialize;
-use sha2::Sha256;
 
+use super::digest::Key;
 use crate::secret::Secret;
 
 pub use error::Error;
@@ -212,12 +211,7 @@ impl Owned {
     /// How `value`, the one stored at `path`, stands to the one last applied; none where the store's key is none.
     pub fn standing(&self, record: &Record, path: &str, value: &Secret) -> Option<Standing> {
         let Some(base) = record.base.get(path) else { return Some(Standing::Unknown) };
-        let key =
-            zeroize::Zeroizing::new(data_encoding::HEXLOWER_PERMISSIVE.decode(self.key.expose().as_bytes()).ok()?);
-        let mut digest = Hmac::<Sha256>::new_from_slice(&key).ok()?;
-        digest.update(b"s:");
-        digest.update(value.expose().as_bytes());
-        let digest = data_encoding::HEXLOWER.encode(&digest.finalize().into_bytes());
+        let digest = Key::parse(self.key.expose())?.of_text(value);
         Some(if digest == *base { Standing::Applied } else { Standing::Rotated })
     }
 }

@@ -66,12 +66,7 @@ impl Body {
     /// # Errors
     /// `value` has no JSON form.
     pub fn json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
-        // Measured first, so that the buffer never moves and leaves a copy behind.
-        let mut size = Measure(0);
-        serde_json::to_writer(&mut size, value)?;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(size.0));
-        serde_json::to_writer(&mut *bytes, value)?;
-        Ok(Self { content_type: "application/json", bytes: Bytes::from_owner(bytes) })
+        Ok(Self { content_type: "application/json", bytes: json(value)? })
     }
 
     /// `fields` as a form.
@@ -83,6 +78,16 @@ impl Body {
         let bytes = Zeroizing::new(form.finish().into_bytes());
         Self { content_type: "application/x-www-form-urlencoded", bytes: Bytes::from_owner(bytes) }
     }
+}
+
+/// `value` as JSON, in a buffer that is zeroed.
+pub(super) fn json(value: &impl Serialize) -> Result<Bytes, serde_json::Error> {
+    // Measured first, so that the buffer never moves and leaves a copy behind.
+    let mut size = Measure(0);
+    serde_json::to_writer(&mut size, value)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.0));
+    serde_json::to_writer(&mut *bytes, value)?;
+    Ok(Bytes::from_owner(bytes))
 }
 
 struct Measure(usize);

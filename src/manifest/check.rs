@@ -1,6 +1,8 @@
 //! What no schema can say: references between documents, two documents that mean one object, secrets in the wrong
 //! place, fields that contradict each other.
 
+mod home_assistant;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
@@ -23,6 +25,8 @@ pub(super) struct Finding {
     /// Which of the declared.
     pub(super) at: usize,
     pub(super) fault: Diagnostic,
+    /// It keeps nothing from going on.
+    pub(super) is_warning: bool,
 }
 
 /// Representation members that have a field of their own, and which.
@@ -51,6 +55,8 @@ pub(super) fn check(declared: &mut [Declared]) -> Vec<Finding> {
     for (at, one) in declared.iter().enumerate() {
         let mut found = Found { at, findings: &mut findings };
         match &one.spec {
+            Spec::HomeAssistant(spec) => home_assistant::target(spec, &mut found),
+            Spec::HomeAssistantEntry(spec) => home_assistant::entry(&one.id.name, spec, &mut found),
             Spec::Hub(spec) => hub(spec, &mut found),
             Spec::KeycloakRealm(spec) => realm(spec, &mut found),
             Spec::KeycloakClient(spec) => client(spec, &mut found),
@@ -80,8 +86,16 @@ struct Found<'a> {
 impl Found<'_> {
     fn push(&mut self, path: &str, code: &str, message: impl Into<String>) -> &mut Diagnostic {
         let fault = Diagnostic::new(format!("provisor::manifest::{code}"), message).at_path(path);
-        self.findings.push(Finding { at: self.at, fault });
+        self.findings.push(Finding { at: self.at, fault, is_warning: false });
         let last = self.findings.len() - 1;
+        &mut self.findings[last].fault
+    }
+
+    /// The same, for what the reader should know and nothing has to stop for.
+    fn warn(&mut self, path: &str, code: &str, message: impl Into<String>) -> &mut Diagnostic {
+        self.push(path, code, message);
+        let last = self.findings.len() - 1;
+        self.findings[last].is_warning = true;
         &mut self.findings[last].fault
     }
 }
@@ -145,7 +159,10 @@ fn resolve_targets(declared: &mut [Declared], findings: &mut Vec<Finding>) {
     let mut targets = Vec::with_capacity(declared.len());
     for (at, one) in declared.iter().enumerate() {
         targets.push(match &one.spec {
-            Spec::Hub(_) | Spec::KeycloakRealm(_) => None,
+            Spec::HomeAssistant(_) | Spec::Hub(_) | Spec::KeycloakRealm(_) => None,
+            Spec::HomeAssistantEntry(spec) => {
+                resolve(at, Kind::HomeAssistant, "homeAssistantRef", spec.home_assistant_ref.as_ref())
+            }
             Spec::KeycloakClient(spec) => resolve(at, Kind::KeycloakRealm, "realmRef", spec.realm_ref.as_ref()),
             Spec::Device(spec) => {
                 if spec.hub_ref.is_some() {
@@ -369,15 +386,21 @@ fn recipients(target: &SinkRef, path: &str, found: &mut Found<'_>) {
     }
 }
 
+/// An address in one form, however it is written.
+fn normal(url: &str) -> String {
+    let parsed = Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.to_string());
+    parsed.trim_end_matches('/').to_owned()
+}
+
 /// What a resource means in its target; two of them must not mean the same.
 fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
-    let addresses: HashMap<&str, String> = declared
+    let addresses: HashMap<(Kind, &str), String> = declared
         .iter()
         .filter_map(|one| {
             let address = match &one.spec {
+                Spec::HomeAssistant(spec) => format!("home assistant {}", normal(&spec.url)),
                 Spec::KeycloakRealm(spec) => {
-                    let url = Url::parse(&spec.url).map_or_else(|_| spec.url.clone(), |url| url.to_string());
-                    format!("realm {} {}", url.trim_end_matches('/'), spec.realm)
+                    format!("realm {} {}", normal(&spec.url), spec.realm)
                 }
                 Spec::Hub(spec) => match (&spec.embedded, &spec.url) {
                     (Some(embedded), _) => format!("hub {}", embedded.directory.display()),
@@ -385,7 +408,7 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
                 },
                 _ => return None,
             };
-            Some((one.id.name.as_str(), address))
+            Some(((one.spec.kind(), one.id.name.as_str()), address))
         })
         .collect();
     let mut first: HashMap<(&str, String), usize> = HashMap::new();
@@ -397,9 +420,14 @@ fn same_objects(declared: &[Declared], findings: &mut Vec<Finding>) {
                 Some(id) => ("farmId", id.to_string()),
                 None => continue,
             },
+            Spec::HomeAssistantEntry(spec) => match &spec.unique_id {
+                Some(id) => ("uniqueId", format!("{} {id}", spec.domain.as_ref().unwrap_or(&one.id.name))),
+                None => continue,
+            },
             _ => continue,
         };
-        let Some(address) = one.target.as_deref().and_then(|target| addresses.get(target)) else { continue };
+        let target = one.spec.kind().target().zip(one.target.as_deref());
+        let Some(address) = target.and_then(|target| addresses.get(&target)) else { continue };
         match first.get(&(address.as_str(), object.clone())) {
             None => {
                 first.insert((address, object), at);

@@ -6,6 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess
 use serde::{Deserialize, de};
 
 use super::kinds::device::DeviceSpec;
+use super::kinds::home_assistant::{HomeAssistantEntrySpec, HomeAssistantSpec};
 use super::kinds::hub::{FarmSpec, HubSpec, ProvisioningKeySpec};
 use super::kinds::keycloak::{KeycloakClientSpec, KeycloakRealmSpec};
 use super::kinds::{API_VERSION, Kind, Metadata, Spec};
@@ -193,6 +194,12 @@ impl<'de> DeserializeSeed<'de> for SpecSeed {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Spec, D::Error> {
         match self.0 {
+            Kind::HomeAssistant => {
+                HomeAssistantSpec::deserialize(deserializer).map(|spec| Spec::HomeAssistant(Box::new(spec)))
+            }
+            Kind::HomeAssistantEntry => {
+                HomeAssistantEntrySpec::deserialize(deserializer).map(|spec| Spec::HomeAssistantEntry(Box::new(spec)))
+            }
             Kind::Hub => HubSpec::deserialize(deserializer).map(|spec| Spec::Hub(Box::new(spec))),
             Kind::KeycloakRealm => {
                 KeycloakRealmSpec::deserialize(deserializer).map(|spec| Spec::KeycloakRealm(Box::new(spec)))

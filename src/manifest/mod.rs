@@ -129,14 +129,17 @@ fn assemble(inputs: &[Input], mut faults: Vec<Diagnostic>) -> Result<Manifests, 
         _ => true,
     };
     let certain: Vec<&check::Finding> = findings.iter().filter(is_certain).collect();
-    let located = locate(inputs, &declared, &certain);
-    faults.extend(located);
+    let (amiss, wrong): (Vec<&check::Finding>, Vec<&check::Finding>) =
+        certain.into_iter().partition(|finding| finding.is_warning);
+    faults.extend(locate(inputs, &declared, &wrong));
+    let mut warnings = locate(inputs, &declared, &amiss);
+    warnings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     if faults.is_empty() {
         let (targets, resources) = declared.into_iter().partition(|one| one.spec.kind().is_target());
-        return Ok(Manifests { targets, resources, warnings: Vec::new(), skipped });
+        return Ok(Manifests { targets, resources, warnings, skipped });
     }
     faults.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    Err(Faults(faults, Vec::new()))
+    Err(Faults(faults, warnings))
 }
 
 const DANGLING: &str = "provisor::manifest::dangling_reference";
@@ -269,6 +272,6 @@ fn locate(inputs: &[Input], declared: &[Declared], findings: &[&check::Finding])
 }
 
 /// The kinds' names, for "did you mean".
-pub fn kind_names() -> [&'static str; 6] {
+pub fn kind_names() -> [&'static str; 8] {
     Kind::ALL.map(Kind::name)
 }

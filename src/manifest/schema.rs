@@ -9,6 +9,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::kinds::device::DeviceSpec;
+use super::kinds::home_assistant::{HomeAssistantEntrySpec, HomeAssistantSpec};
 use super::kinds::hub::{FarmSpec, HubSpec, ProvisioningKeySpec};
 use super::kinds::keycloak::{KeycloakClientSpec, KeycloakRealmSpec};
 use super::kinds::{API_VERSION, Kind, Metadata};
@@ -21,6 +22,8 @@ const VERSION: &str = "v1alpha1";
 pub fn spec_schema(kind: Kind) -> Value {
     let generator = || SchemaSettings::draft2020_12().into_generator();
     let schema = match kind {
+        Kind::HomeAssistant => generator().into_root_schema_for::<HomeAssistantSpec>(),
+        Kind::HomeAssistantEntry => generator().into_root_schema_for::<HomeAssistantEntrySpec>(),
         Kind::Hub => generator().into_root_schema_for::<HubSpec>(),
         Kind::KeycloakRealm => generator().into_root_schema_for::<KeycloakRealmSpec>(),
         Kind::KeycloakClient => generator().into_root_schema_for::<KeycloakClientSpec>(),

@@ -1,9 +1,11 @@
 //! What a manifest wants against what a system has: one provider for each sort of target. This file is the only list.
 
+pub mod home_assistant;
 pub mod hub;
 pub mod keycloak;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -11,6 +13,8 @@ use crate::diagnostic::{Problem, Warning};
 use crate::http;
 use crate::id::ResourceId;
 use crate::keycloak::{Api, Config, Credentials};
+use crate::home_assistant::api::TokenSource;
+use crate::manifest::kinds::home_assistant::HomeAssistantSpec;
 use crate::manifest::kinds::hub::HubSpec;
 use crate::manifest::kinds::keycloak::KeycloakRealmSpec;
 use crate::manifest::kinds::{Kind, Spec};
@@ -22,11 +26,21 @@ use crate::reconcile::session::{Session, Target};
 use crate::secret::reference::SecretRef;
 use crate::secret::sink;
 use crate::secret::source::Sources;
+use home_assistant::{EntryWant, HomeAssistantProvider};
 use hub::{FarmWant, HubProvider, HubWant, KeyWant};
 use keycloak::{ClientWant, RealmProvider};
 
 /// The client scope that a realm's devices share where the realm names none.
 const DEVICE_SCOPE: &str = "iot-device";
+
+/// One object of a target as a manifest.
+#[derive(Debug)]
+pub struct Imported {
+    /// The document.
+    pub document: serde_json::Value,
+    /// Lines to put below it as comments, such as what to write to declare its secret.
+    pub comments: Vec<String>,
+}
 
 /// What a run needs besides manifests and options.
 #[derive(Debug)]
@@ -71,11 +85,7 @@ pub async fn plan(manifests: &Manifests, options: &Options, surroundings: &Surro
 
 /// Whether resources of `kind` live in targets of `target`.
 pub(crate) fn serves(target: Kind, kind: Kind) -> bool {
-    match target {
-        Kind::KeycloakRealm => matches!(kind, Kind::KeycloakClient | Kind::Device),
-        Kind::Hub => matches!(kind, Kind::Farm | Kind::ProvisioningKey),
-        _ => false,
-    }
+    kind.target() == Some(target)
 }
 
 fn connect(
@@ -93,6 +103,12 @@ fn connect(
             let wants =
                 resources.iter().map(|resource| wanted_client(resource, device_scope, options, surroundings)).collect();
             Ok(Box::new(Session::new(name, RealmProvider::new(api, address, &options.owner), wants)))
+        }
+        Spec::HomeAssistant(spec) => {
+            let api = home_assistant_api(spec, options, surroundings)?;
+            let address = format!("Home Assistant at {}", spec.url.trim_end_matches('/'));
+            let wants = resources.iter().map(|resource| wanted_entry(resource, options, surroundings)).collect();
+            Ok(Box::new(Session::new(name, HomeAssistantProvider::new(api, address, &options.owner), wants)))
         }
         Spec::Hub(spec) => {
             let provider = hub_provider(spec, surroundings)?;
@@ -138,6 +154,57 @@ pub fn realm_api(spec: &KeycloakRealmSpec, options: &Options, surroundings: &Sur
         },
     };
     Api::new(config).map_err(|error| error.to_problem())
+}
+
+/// The client of a Home Assistant.
+///
+/// # Errors
+/// The token or the `caFile` is missing, or the address is none.
+pub fn home_assistant_api(
+    spec: &HomeAssistantSpec,
+    options: &Options,
+    surroundings: &Surroundings<'_>,
+) -> Result<crate::home_assistant::Api, Problem> {
+    let first = surroundings.sources.resolve(&spec.token).map_err(|error| error.to_problem())?;
+    let token: TokenSource = match &spec.token {
+        // The component renews the token in its file while we run.
+        SecretRef::File(_) => {
+            let reference = spec.token.clone();
+            Arc::new(move || {
+                Sources::from_environment(None).resolve(&reference).map_err(|error| error.to_problem())
+            })
+        }
+        _ => Arc::new(move || Ok(first.clone())),
+    };
+    let http = http::Options {
+        ca_file: spec.ca_file.clone(),
+        parallelism: options.parallelism,
+        wait: surroundings.wait,
+    };
+    let config = crate::home_assistant::Config { url: spec.url.clone(), token, http };
+    crate::home_assistant::Api::new(config).map_err(|error| error.to_problem())
+}
+
+fn wanted_entry(
+    resource: &Declared,
+    options: &Options,
+    surroundings: &Surroundings<'_>,
+) -> Wanted<EntryWant> {
+    let resolve = (!options.without_secrets)
+        .then_some(|reference: &SecretRef| surroundings.sources.resolve(reference).map_err(|error| error.to_problem()));
+    let name = resource.id.name.as_str();
+    let want = match &resource.spec {
+        Spec::HomeAssistantEntry(spec) => EntryWant::new(name, spec, resolve),
+        _ => Err(Problem::new("provisor::bug", format!("`{}` is no entry", resource.id))),
+    };
+    Wanted {
+        id: resource.id.clone(),
+        key: Some(name.to_owned()),
+        lifecycle: resource.spec.lifecycle(),
+        depends_on: Vec::new(),
+        want,
+        warnings: Vec::new(),
+    }
 }
 
 fn hub_provider(spec: &HubSpec, surroundings: &Surroundings<'_>) -> Result<HubProvider, Problem> {

@@ -109,7 +109,7 @@ fn updated(old: Side<'_>, before: &Declared, new: Side<'_>, after: &Declared) ->
     if before.id.name != after.id.name {
         change.fields.push(FieldChange::plain("metadata.name", before.id.name.clone(), after.id.name.clone()));
     }
-    let secrets: BTreeSet<&str> = secret_paths(before).union(&secret_paths(after)).copied().collect();
+    let secrets: BTreeSet<String> = secret_paths(before).union(&secret_paths(after)).cloned().collect();
     let mut fields = Vec::new();
     differences(&full_spec(old, before), &full_spec(new, after), &secrets, &mut fields);
     if !fields.is_empty() && old.root != new.root {
@@ -127,8 +127,8 @@ fn updated(old: Side<'_>, before: &Declared, new: Side<'_>, after: &Declared) ->
     change
 }
 
-fn secret_paths(resource: &Declared) -> BTreeSet<&'static str> {
-    resource.spec.secrets().into_iter().map(|(path, _)| path).collect()
+fn secret_paths(resource: &Declared) -> BTreeSet<String> {
+    resource.spec.secrets().into_iter().map(|(path, _)| path.into_owned()).collect()
 }
 
 /// What the manifest names.
@@ -166,7 +166,10 @@ fn full_spec(side: Side<'_>, resource: &Declared) -> Value {
             let life = json!(crate::manifest::kinds::hub::DEFAULT_KEY_LIFE);
             fill(members, [("expiresIn", life), ("renewExpired", json!(false))]);
         }
-        Spec::Hub(_) | Spec::KeycloakRealm(_) => {}
+        Spec::HomeAssistantEntry(_) => {
+            fill(members, [("homeAssistantRef", target()), ("domain", name()), ("title", name()), ("enabled", json!(true))]);
+        }
+        Spec::HomeAssistant(_) | Spec::Hub(_) | Spec::KeycloakRealm(_) => {}
     }
     let lifecycle = [
         ("deletionPolicy", json!("Delete")),
@@ -229,7 +232,7 @@ fn lexical(path: &Path) -> Vec<std::ffi::OsString> {
 }
 
 /// The fields in which two specs differ, in the order of their paths.
-fn differences(before: &Value, after: &Value, secrets: &BTreeSet<&str>, fields: &mut Vec<FieldChange>) {
+fn differences(before: &Value, after: &Value, secrets: &BTreeSet<String>, fields: &mut Vec<FieldChange>) {
     let nothing = Map::new();
     let members = |value: &'_ Value| value.as_object().cloned().unwrap_or_else(|| nothing.clone());
     let (before, after) = (members(before), members(after));
@@ -243,11 +246,11 @@ fn names<'a>(before: &'a Map<String, Value>, after: &'a Map<String, Value>) -> B
     before.keys().chain(after.keys()).collect()
 }
 
-fn walk(path: String, before: &Value, after: &Value, secrets: &BTreeSet<&str>, fields: &mut Vec<FieldChange>) {
+fn walk(path: String, before: &Value, after: &Value, secrets: &BTreeSet<String>, fields: &mut Vec<FieldChange>) {
     if before == after {
         return;
     }
-    if secrets.contains(path.as_str()) {
+    if secrets.contains(&path) {
         let reason = if before.is_null() { Reason::Absent } else { Reason::Changed };
         fields.push(FieldChange::secret(path, reason));
         return;
@@ -292,7 +295,7 @@ fn is_named(value: &Value) -> bool {
     }
 }
 
-fn walk_named(path: &str, before: &Value, after: &Value, secrets: &BTreeSet<&str>, fields: &mut Vec<FieldChange>) {
+fn walk_named(path: &str, before: &Value, after: &Value, secrets: &BTreeSet<String>, fields: &mut Vec<FieldChange>) {
     let by_name = |value: &Value| -> BTreeMap<String, Value> {
         let items = value.as_array().into_iter().flatten();
         items.filter_map(|item| Some((item.get("name")?.as_str()?.to_owned(), without_name(item)))).collect()

@@ -144,6 +144,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes one write. May be repeated, and dropped at any await.
     fn write(&self, step: Step<'_, Self::Want, Self::Have>) -> impl Future<Output = Result<Written, Problem>> + Send;
 
+    /// Waits until all that was written is durable; asked once, before it is read back.
+    fn settle(&self) -> impl Future<Output = Result<(), Problem>> + Send {
+        async { Ok(()) }
+    }
+
     /// Lets go of the target at the end of a run that wrote.
     fn close(&self) -> impl Future<Output = ()> + Send {
         async {}

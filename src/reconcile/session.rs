@@ -244,7 +244,12 @@ impl<P: Provider> Target for Session<P> {
 
     fn verify<'a>(&'a self, written: &'a [usize]) -> BoxFuture<'a, Vec<(usize, Problem)>> {
         Box::pin(async move {
-            match self.look_back(written).await {
+            let settled = self.provider.settle().await;
+            let looked = match settled {
+                Ok(()) => self.look_back(written).await,
+                Err(problem) => Err(problem),
+            };
+            match looked {
                 Ok(problems) => problems,
                 Err(problem) => {
                     let unverified = |&change: &usize| {
@@ -252,7 +257,7 @@ impl<P: Provider> Target for Session<P> {
                         let hint = "run `provisor plan`; an empty plan says that all is well";
                         (change, Problem::new("provisor::apply::unverified", message).with_hint(hint))
                     };
-                    written.iter().filter(|&&change| self.planned[change].want.is_some()).map(unverified).collect()
+                    written.iter().map(unverified).collect()
                 }
             }
         })

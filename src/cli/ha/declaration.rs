@@ -1,13 +1,16 @@
 //! The lines that declare an entry: a manifest, and what a NixOS configuration says instead.
 
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::sealed::{Form, Sealed};
 use crate::home_assistant::stored::Entry;
 use crate::manifest::emit;
-use crate::manifest::kinds::API_VERSION;
+use crate::manifest::kinds::common::{Adopt, Lifecycle};
+use crate::manifest::kinds::home_assistant::HomeAssistantEntrySpec;
+use crate::manifest::kinds::{API_VERSION, Kind};
+use crate::secret::reference::SecretRef;
 
 /// Fields that are never secret and that an entry cannot be made without.
 const PLAIN: [&str; 2] = ["auth_implementation", "host"];
@@ -39,86 +42,94 @@ impl<'a> Declaration<'a> {
             return self.path.to_owned();
         }
         let camel = camel_case(self.path);
-        if snake_case(&camel) == self.path { camel } else { self.path.to_owned() }
+        if self.spec(&camel).field_names.is_empty() { camel } else { self.path.to_owned() }
     }
 
     /// The name of the systemd credential.
-    fn credential(&self) -> String {
-        format!("{}.{}", self.name, self.field())
+    fn credential(&self, field: &str) -> String {
+        format!("{}.{field}", self.name)
     }
 
-    fn plain(&self) -> Map<String, Value> {
-        let text = |name: &&str| Some((name.to_string(), self.entry.data.text(name)??.expose().into()));
-        PLAIN.iter().filter(|name| **name != self.path).filter_map(text).collect()
+    /// Fields that are never secret and that an entry cannot be made without.
+    fn plain(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let others = PLAIN.into_iter().filter(|name| *name != self.path);
+        others.filter_map(|name| Some((name, self.entry.data.text(name)??.expose())))
     }
 
-    /// The manifest.
-    pub(super) fn manifest(&self) -> String {
+    /// What the manifest says; `field` is the credential's name in it.
+    fn spec(&self, field: &str) -> HomeAssistantEntrySpec {
+        let adopt = if self.adopt { Adopt::IfIdentical } else { Adopt::default() };
+        let mut spec = HomeAssistantEntrySpec {
+            home_assistant_ref: None,
+            domain: Some(self.entry.domain.clone()),
+            title: Some(self.entry.title.clone()).filter(|title| !title.is_empty()),
+            enabled: true,
+            unique_id: self.entry.unique_id.clone(),
+            data: self.plain().map(|(name, value)| (name.to_owned(), value.into())).collect(),
+            options: BTreeMap::new(),
+            credentials: BTreeMap::from([(field.to_owned(), SecretRef::Credential(self.credential(field)))]),
+            field_names: BTreeMap::new(),
+            lifecycle: Lifecycle { adopt, ..Lifecycle::default() },
+        };
+        if spec.stored_name(&self.name, field) != self.path {
+            spec.field_names.insert(field.to_owned(), self.path.to_owned());
+        }
+        spec
+    }
+
+    /// The manifest, and below it, as comments, what a NixOS configuration says: the whole is a manifest, too.
+    ///
+    /// # Errors
+    /// There is none that the text cannot hold.
+    pub(super) fn lines(&self, sealed: &Sealed) -> Result<String, serde_json::Error> {
         let field = self.field();
-        let mut spec = json!({"domain": self.entry.domain, "title": self.entry.title});
-        if let Some(unique_id) = &self.entry.unique_id {
-            spec["uniqueId"] = unique_id.as_str().into();
+        let spec = self.spec(&field);
+        let (kind, metadata) = (Kind::HomeAssistantEntry.name(), json!({"name": self.name}));
+        let spec_value = serde_json::to_value(&spec)?;
+        let document = json!({"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec_value});
+        let mut out = emit::to_yaml(&[document]);
+        out.push_str("\n# For NixOS:\n");
+        for line in self.nix(&spec, &field, sealed) {
+            out.push_str(&format!("#   {line}\n"));
         }
-        let data = self.plain();
-        if !data.is_empty() {
-            spec["data"] = data.into();
-        }
-        spec["credentials"] = json!({field.as_str(): {"credential": self.credential()}});
-        if snake_case(&field) != self.path {
-            spec["fieldNames"] = json!({field.as_str(): self.path});
-        }
-        if self.adopt {
-            spec["lifecycle"] = json!({"adopt": "ifIdentical"});
-        }
-        let metadata = json!({"name": self.name});
-        let document =
-            json!({"apiVersion": API_VERSION, "kind": "HomeAssistantEntry", "metadata": metadata, "spec": spec});
-        emit::to_yaml(&[document])
+        Ok(out)
     }
 
-    /// The same for NixOS.
-    pub(super) fn nix(&self, sealed: &Sealed) -> String {
+    fn nix(&self, spec: &HomeAssistantEntrySpec, field: &str, sealed: &Sealed) -> Vec<String> {
         let file = sealed.file().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let secret = name(&format!("ha-{}", self.credential().replace(['.', '_'], "-")));
-        let place = path(&file);
-        let mut out = String::new();
+        let secret = name(&format!("ha-{}", self.credential(field).replace(['.', '_'], "-")));
+        let mut lines = Vec::new();
         let source = match sealed.form() {
             Form::Age => {
                 let keys: Vec<String> = sealed.recipients().iter().map(|key| quoted(key.trim())).collect();
-                writeln!(out, "# in secrets.nix").expect(TEXT);
-                writeln!(out, "{}.publicKeys = [ {} ];", quoted(&file), keys.join(" ")).expect(TEXT);
-                writeln!(out, "# in the configuration, beside the file").expect(TEXT);
-                writeln!(out, "age.secrets.{secret}.file = {place};").expect(TEXT);
+                lines.push("# in secrets.nix".to_owned());
+                lines.push(format!("{}.publicKeys = [ {} ];", quoted(&file), keys.join(" ")));
+                lines.push("# in the configuration, beside the file".to_owned());
+                lines.push(format!("age.secrets.{secret}.file = {};", path(&file)));
                 format!("config.age.secrets.{secret}.path")
             }
             Form::Sops => {
-                writeln!(out, "# in the configuration, beside the file").expect(TEXT);
-                writeln!(out, "sops.secrets.{secret} = {{ sopsFile = {place}; format = \"binary\"; }};").expect(TEXT);
+                lines.push("# in the configuration, beside the file".to_owned());
+                let file = path(&file);
+                lines.push(format!("sops.secrets.{secret} = {{ sopsFile = {file}; format = \"binary\"; }};"));
                 format!("config.sops.secrets.{secret}.path")
             }
         };
-        writeln!(out, "homeAssistant.integrations.{} = {{", name(&self.name)).expect(TEXT);
+        lines.push(format!("homeAssistant.integrations.{} = {{", name(&self.name)));
         if self.name != self.entry.domain {
-            writeln!(out, "  integration = {};", quoted(&self.entry.domain)).expect(TEXT);
+            lines.push(format!("  integration = {};", quoted(&self.entry.domain)));
         }
-        writeln!(out, "  title = {};", quoted(&self.entry.title)).expect(TEXT);
-        if let Some(unique_id) = &self.entry.unique_id {
-            writeln!(out, "  uniqueId = {};", quoted(unique_id)).expect(TEXT);
-        }
-        for (key, value) in self.plain() {
-            writeln!(out, "  data.{key} = {};", quoted(value.as_str().unwrap_or_default())).expect(TEXT);
-        }
-        let field = self.field();
-        if snake_case(&field) != self.path {
-            writeln!(out, "  fieldNames.{} = {};", name(&field), quoted(self.path)).expect(TEXT);
-        }
-        writeln!(out, "  credentials.{} = {source};", name(&field)).expect(TEXT);
-        out.push_str("};\n");
-        out
+        lines.extend(spec.title.iter().map(|title| format!("  title = {};", quoted(title))));
+        lines.extend(spec.unique_id.iter().map(|unique_id| format!("  uniqueId = {};", quoted(unique_id))));
+        lines.extend(self.plain().map(|(key, value)| format!("  data.{key} = {};", quoted(value))));
+        let own_name =
+            |(field, stored): (&String, &String)| format!("  fieldNames.{} = {};", name(field), quoted(stored));
+        lines.extend(spec.field_names.iter().map(own_name));
+        lines.push(format!("  credentials.{} = {source};", name(field)));
+        lines.push("};".to_owned());
+        lines
     }
 }
-
-const TEXT: &str = "text can be written to a string";
 
 /// The name of an attribute in Nix, quoted where it must be.
 fn name(text: &str) -> String {
@@ -162,18 +173,6 @@ fn camel_case(name: &str) -> String {
         let mut chars = word.chars();
         out.extend(chars.next().map(|first| first.to_ascii_uppercase()));
         out.push_str(chars.as_str());
-    }
-    out
-}
-
-/// As Home Assistant writes what a manifest calls `refreshToken`.
-fn snake_case(name: &str) -> String {
-    let mut out = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() && !out.ends_with(['_', '.']) {
-            out.push('_');
-        }
-        out.push(c.to_ascii_lowercase());
     }
     out
 }

@@ -1,6 +1,7 @@
 //! `provisor ha`: what is done beside the cycle of a Home Assistant.
 
 mod declaration;
+mod export_rotated;
 mod extract_token;
 mod oauth;
 mod sealed;
@@ -20,12 +21,14 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     ExtractToken(extract_token::Args),
+    ExportRotated(export_rotated::Args),
     Oauth(oauth::Args),
 }
 
 pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exit, Failure> {
     match &args.command {
-        Command::ExtractToken(args) => extract_token::run(args, console),
+        Command::ExtractToken(args) => extract_token::run(args, common, console),
+        Command::ExportRotated(args) => export_rotated::run(args, common, console),
         Command::Oauth(args) => oauth::run(args, common, console),
     }
 }

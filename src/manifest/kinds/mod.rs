@@ -4,9 +4,11 @@
 
 pub mod common;
 pub mod device;
+pub mod home_assistant;
 pub mod hub;
 pub mod keycloak;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -15,9 +17,11 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::path::key_path;
 use crate::secret::reference::{Delivery, SecretRef, SinkRef};
 use common::Lifecycle;
 use device::DeviceSpec;
+use home_assistant::{HomeAssistantEntrySpec, HomeAssistantSpec};
 use hub::{FarmSpec, HubSpec, ProvisioningKeySpec};
 use keycloak::{KeycloakClientSpec, KeycloakRealmSpec};
 
@@ -27,10 +31,14 @@ pub const API_VERSION: &str = "provisor.dev/v1alpha1";
 /// What a document declares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Kind {
+    /// A Home Assistant to reach.
+    HomeAssistant,
     /// A hub to reach.
     Hub,
     /// A Keycloak realm to reach.
     KeycloakRealm,
+    /// A config entry of a Home Assistant.
+    HomeAssistantEntry,
     /// A client of a realm.
     KeycloakClient,
     /// A device of a realm's fleet.
@@ -43,12 +51,22 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, targets first.
-    pub const ALL: [Self; 6] =
-        [Self::Hub, Self::KeycloakRealm, Self::KeycloakClient, Self::Device, Self::Farm, Self::ProvisioningKey];
+    pub const ALL: [Self; 8] = [
+        Self::HomeAssistant,
+        Self::Hub,
+        Self::KeycloakRealm,
+        Self::HomeAssistantEntry,
+        Self::KeycloakClient,
+        Self::Device,
+        Self::Farm,
+        Self::ProvisioningKey,
+    ];
 
     /// The kind's name as in a manifest.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::HomeAssistant => "HomeAssistant",
+            Self::HomeAssistantEntry => "HomeAssistantEntry",
             Self::Hub => "Hub",
             Self::KeycloakRealm => "KeycloakRealm",
             Self::KeycloakClient => "KeycloakClient",
@@ -61,6 +79,8 @@ impl Kind {
     /// The plural that Kubernetes knows the kind by, lower case.
     pub const fn plural(self) -> &'static str {
         match self {
+            Self::HomeAssistant => "homeassistants",
+            Self::HomeAssistantEntry => "homeassistantentries",
             Self::Hub => "hubs",
             Self::KeycloakRealm => "keycloakrealms",
             Self::KeycloakClient => "keycloakclients",
@@ -70,9 +90,19 @@ impl Kind {
         }
     }
 
+    /// The kind of target that resources of this kind live in; none for a target.
+    pub const fn target(self) -> Option<Self> {
+        match self {
+            Self::HomeAssistant | Self::Hub | Self::KeycloakRealm => None,
+            Self::HomeAssistantEntry => Some(Self::HomeAssistant),
+            Self::KeycloakClient | Self::Device => Some(Self::KeycloakRealm),
+            Self::Farm | Self::ProvisioningKey => Some(Self::Hub),
+        }
+    }
+
     /// Whether the kind says how to reach a system, rather than what it should hold.
     pub const fn is_target(self) -> bool {
-        matches!(self, Self::Hub | Self::KeycloakRealm)
+        self.target().is_none()
     }
 }
 
@@ -99,6 +129,10 @@ impl FromStr for Kind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Spec {
+    /// A Home Assistant to reach.
+    HomeAssistant(Box<HomeAssistantSpec>),
+    /// A config entry of a Home Assistant.
+    HomeAssistantEntry(Box<HomeAssistantEntrySpec>),
     /// A hub to reach.
     Hub(Box<HubSpec>),
     /// A Keycloak realm to reach.
@@ -135,6 +169,8 @@ impl Spec {
     /// The kind that the spec belongs to.
     pub const fn kind(&self) -> Kind {
         match self {
+            Self::HomeAssistant(_) => Kind::HomeAssistant,
+            Self::HomeAssistantEntry(_) => Kind::HomeAssistantEntry,
             Self::Hub(_) => Kind::Hub,
             Self::KeycloakRealm(_) => Kind::KeycloakRealm,
             Self::KeycloakClient(_) => Kind::KeycloakClient,
@@ -147,7 +183,8 @@ impl Spec {
     /// The part of the spec that every resource has; a target has none of its own.
     pub fn lifecycle(&self) -> Lifecycle {
         match self {
-            Self::Hub(_) | Self::KeycloakRealm(_) => Lifecycle::default(),
+            Self::HomeAssistant(_) | Self::Hub(_) | Self::KeycloakRealm(_) => Lifecycle::default(),
+            Self::HomeAssistantEntry(spec) => spec.lifecycle.clone(),
             Self::KeycloakClient(spec) => spec.lifecycle.clone(),
             Self::Device(spec) => spec.lifecycle.common(),
             Self::Farm(spec) => spec.lifecycle.clone(),
@@ -156,8 +193,13 @@ impl Spec {
     }
 
     /// Every secret that the spec refers to, with its path below `spec`.
-    pub fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+    pub fn secrets(&self) -> Vec<(Cow<'static, str>, &SecretRef)> {
         let named: Vec<(&'static str, Option<&SecretRef>)> = match self {
+            Self::HomeAssistant(spec) => vec![("token", Some(&spec.token))],
+            Self::HomeAssistantEntry(spec) => {
+                let path = |name: &String| Cow::from(key_path("credentials", name));
+                return spec.credentials.iter().map(|(name, secret)| (path(name), secret)).collect();
+            }
             Self::Hub(spec) => vec![("token", spec.token.as_ref())],
             Self::KeycloakRealm(spec) => vec![
                 ("clientSecret", spec.client_secret.as_ref()),
@@ -172,7 +214,7 @@ impl Spec {
             ],
             Self::Farm(_) | Self::ProvisioningKey(_) => Vec::new(),
         };
-        named.into_iter().filter_map(|(path, secret)| Some((path, secret?))).collect()
+        named.into_iter().filter_map(|(path, secret)| Some((Cow::from(path), secret?))).collect()
     }
 
     /// Every sink that the spec names, with its path below `spec`; a card counts as a file.
@@ -189,7 +231,11 @@ impl Spec {
                 };
                 vec![("deliverTo", sink)]
             }
-            Self::Hub(_) | Self::KeycloakRealm(_) | Self::Farm(_) => Vec::new(),
+            Self::HomeAssistant(_)
+            | Self::HomeAssistantEntry(_)
+            | Self::Hub(_)
+            | Self::KeycloakRealm(_)
+            | Self::Farm(_) => Vec::new(),
         }
     }
 
@@ -197,6 +243,11 @@ impl Spec {
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         let mut paths = Vec::new();
         match self {
+            Self::HomeAssistant(spec) => {
+                paths.extend(spec.token.path_mut());
+                paths.extend(spec.ca_file.as_mut());
+            }
+            Self::HomeAssistantEntry(spec) => paths.extend(spec.credentials.values_mut().filter_map(SecretRef::path_mut)),
             Self::Hub(spec) => {
                 paths.extend(spec.token.as_mut().and_then(SecretRef::path_mut));
                 paths.extend(spec.ca_file.as_mut());

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::RealmProvider;
 use super::compare::{is_automatic, is_default_role};
 use super::have::{self, ClientHave};
+use crate::providers::Imported;
 use crate::diagnostic::Problem;
 use crate::manifest::kinds::common::{Adopt, Lifecycle};
 use crate::manifest::kinds::keycloak::{KeycloakClientSpec, ProtocolMapper, ServiceAccount};
@@ -49,15 +50,6 @@ const NOT_SETTINGS: [&str; 19] = [
     "authorizationSettings",
     "origin",
 ];
-
-/// One client as a manifest.
-#[derive(Debug)]
-pub struct Imported {
-    /// The document.
-    pub document: Value,
-    /// Lines to put below it as comments, such as what to write to declare its secret.
-    pub comments: Vec<String>,
-}
 
 impl RealmProvider {
     /// Manifests of the realm's clients, in the order of their ids; `all`: what the system itself made, too.

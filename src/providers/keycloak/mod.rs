@@ -25,7 +25,6 @@ use crate::secret::Secret;
 use crate::secret::reference::{SecretRef, SinkRef};
 use device_scope::{Ready, Realm, RoleState};
 pub use have::ClientHave;
-pub use import::Imported;
 pub use want::ClientWant;
 use want::{Place, SecretWant};
 
