@@ -7,7 +7,10 @@
 mod support;
 
 mod browser;
+mod export;
 mod extract;
+mod house;
 mod run;
 mod sign_in;
 mod sign_in_faults;
+mod whole;
