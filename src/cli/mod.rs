@@ -71,7 +71,7 @@ enum Command {
     Import(import::Args),
     Schema(schema::Args),
     Keycloak(keycloak::Args),
-    Ha(ha::Args),
+    Ha(Box<ha::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }

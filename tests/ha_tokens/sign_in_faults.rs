@@ -110,3 +110,41 @@ fn ha_11_a_sign_in_that_cannot_work_ends_before_anybody_is_asked() {
         assert!(!run.err.contains("Open this address"), "{arguments:?}");
     }
 }
+
+/// With `script`, which every Debian has, as the terminal.
+#[test]
+fn ha_11_a_token_is_not_printed_on_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!("{} ha oauth tado", env!("CARGO_BIN_EXE_provisor"));
+    let output = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .current_dir(folder.path())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("provisor::sign_in::terminal") && text.contains("--recipient"), "{text}");
+}
+
+#[tokio::test]
+async fn ha_11_a_token_that_nobody_takes_is_a_failure() {
+    let stub = Stub::start(|seen, _| match seen.line.contains("/device") {
+        true => code(),
+        false => Answer::json(200, json!({"refresh_token": "canary-access"})),
+    })
+    .await;
+    let (device, token) = (stub.url.join("device").unwrap(), stub.url.join("token").unwrap());
+    let run = move || {
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = ["ha", "oauth", "house", "--client-id", "home", "--device-url", device.as_str(), "--token-url"];
+        let mut child =
+            crate::run::command(folder.path(), &[&arguments[..], &[token.as_str()]].concat()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait_with_output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("provisor::output") && !said.contains("canary"), "{said}");
+}

@@ -63,8 +63,6 @@ fn ha_10_ha_12_a_token_is_taken_out_declared_rotated_and_written_back() {
     let run = extract(&storage, "byhand").exits(0);
     assert_eq!(reader.decrypt(&path("tado.age")), TOKEN);
     assert_eq!(house.entries("tado").len(), 0);
-    let run_again = extract(&storage, "byhand");
-    assert!(run_again.code == Some(1) || run_again.out == run.out, "{}", run_again.err);
 
     // What it printed is what is applied.
     std::fs::write(path("manifests/tado.yaml"), &run.out).unwrap();

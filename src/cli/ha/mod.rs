@@ -20,9 +20,9 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    ExtractToken(extract_token::Args),
+    ExtractToken(Box<extract_token::Args>),
     ExportRotated(export_rotated::Args),
-    Oauth(oauth::Args),
+    Oauth(Box<oauth::Args>),
 }
 
 pub(super) fn run(args: &Args, common: &Common, console: &Console) -> Result<Exit, Failure> {

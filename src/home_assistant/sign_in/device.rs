@@ -16,6 +16,9 @@ const INTERVAL: u64 = 5;
 /// A service that wants to be asked more rarely than this is mistaken.
 const LONGEST_INTERVAL: u64 = 300;
 
+/// Codes live for minutes; keeps the arithmetic of time in range.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
+
 #[derive(Deserialize)]
 struct Issued {
     device_code: Secret,
@@ -54,7 +57,7 @@ pub(super) async fn sign_in(service: &Service, ask: impl Fn(Ask<'_>) + Send) -> 
 async fn poll(service: &Service, issued: &Issued) -> Result<Secret, Error> {
     let url = &service.token_url;
     let client = service.client(url)?;
-    let life = Duration::from_secs(issued.expires_in);
+    let life = Duration::from_secs(issued.expires_in.min(LONGEST_LIFE));
     let end = Instant::now() + life.min(service.patience);
     let mut interval = issued.interval.unwrap_or(INTERVAL).clamp(1, LONGEST_INTERVAL);
     let form = [("grant_type", GRANT), ("device_code", issued.device_code.expose())];
@@ -62,11 +65,10 @@ async fn poll(service: &Service, issued: &Issued) -> Result<Secret, Error> {
         let next = Instant::now() + Duration::from_secs(interval);
         if next > end {
             tokio::time::sleep_until(end).await;
-            let seconds = life.min(service.patience).as_secs();
-            return Err(match life <= service.patience {
-                true => Error::Refused { url: host(url), reason: Reason::of("expired_token") },
-                false => Error::TimedOut { seconds },
-            });
+            if life <= service.patience {
+                return Err(Error::Refused { url: host(url), reason: Reason::of("expired_token") });
+            }
+            return Err(Error::TimedOut { seconds: service.patience.as_secs() });
         }
         tokio::time::sleep_until(next).await;
         let response = service.post(&client, url, &form, Repeat::Idempotent).await?;
