@@ -16,6 +16,7 @@ run: ## the quickstart: plan, apply, and a second plan that is empty (needs Rust
 	scripts/quickstart.sh
 
 test: ## all tests, against real servers, which are installed and started
+	scripts/tools.sh
 	scripts/component.sh test
 	scripts/with-servers.sh cargo test --locked -- --include-ignored --test-threads $(TEST_THREADS)
 	scripts/fuzz.sh 10

@@ -226,7 +226,20 @@ impl Client {
             Purpose::Token => &self.counters.tokens,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let response = sent.send().await.map_err(|error| self.failure(error))?;
+        let started = Instant::now();
+        let sent = sent.send().await;
+        let duration_ms = started.elapsed().as_millis();
+        let (method, path, server) = (&request.method, request.url.path(), &self.server);
+        match &sent {
+            Ok(response) => {
+                let status = response.status().as_u16();
+                tracing::debug!(http.method = %method, http.path = path, http.status = status, duration_ms, "`{server}` answered `{method} {path}` with {status}");
+            }
+            Err(_) => {
+                tracing::debug!(http.method = %method, http.path = path, duration_ms, "`{server}` did not answer `{method} {path}`");
+            }
+        }
+        let response = sent.map_err(|error| self.failure(error))?;
         self.patience.met();
         let (status, headers) = (response.status(), response.headers());
         let location = headers.get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);

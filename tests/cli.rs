@@ -410,8 +410,9 @@ fn logs_are_ours_and_go_to_standard_error() {
     let arguments = ["apply", "-f", "farm.yaml", "--yes", "-o", "json", "-vvv", "--log-format", "json"];
     let run = provisor(folder.path(), &arguments);
     assert_eq!(run.json()["format"], "provisor.dev/report/v1");
-    for line in run.err.lines().filter(|line| line.starts_with('{')) {
-        let line: Value = serde_json::from_str(line).unwrap();
+    assert!(run.err.contains("wrote `Farm/") && run.err.contains("TRACE"), "{}", run.err);
+    for line in run.err.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("no line of JSON: {line}"));
         let (target, level) = (line["target"].as_str().unwrap(), line["level"].as_str().unwrap());
         assert!(target.starts_with("provisor") || matches!(level, "WARN" | "ERROR"), "{line}");
     }

@@ -339,12 +339,16 @@ async fn a_replaced_key_is_revoked_with_the_issue_or_not_at_all() {
     let place = Place::new();
     let hub = place.open().await;
     let farm = hub.create_farm(farm("North")).await.unwrap();
-    let first = hub.issue_key(key(farm.id)).await.unwrap().key.id;
+    let gateway = || NewKey { mark: Some(mark("ProvisioningKey/gateway")), ..key(farm.id) };
+    let first = hub.issue_key(gateway()).await.unwrap().key.id;
     let failed = hub.issue_key(NewKey { replaces: Some(Uuid::from_u128(9)), ..key(farm.id) }).await;
     assert!(matches!(failed, Err(Error::KeyNotFound(_))));
     assert_eq!(hub.list_keys().await.unwrap().len(), 1);
 
-    let second = hub.issue_key(NewKey { replaces: Some(first), ..key(farm.id) }).await.unwrap().key.id;
+    let second = hub.issue_key(NewKey { replaces: Some(first), ..gateway() }).await.unwrap().key.id;
+    let keys = hub.list_keys().await.unwrap();
+    let marked: Vec<Uuid> = keys.iter().filter(|key| key.owner.is_some()).map(|key| key.id).collect();
+    assert_eq!(marked, [second], "the mark moves with the issue");
     assert_eq!((state(&hub, first).await, state(&hub, second).await), (KeyState::Revoked, KeyState::Unused));
     use_up(&place, second).await;
     let third = hub.issue_key(NewKey { replaces: Some(second), ..key(farm.id) }).await.unwrap().key.id;

@@ -87,6 +87,38 @@ spec: {secretTo: {age: {file: x, recipients: [nope]}}}
     assert_eq!(hint("unknown_kind").as_deref(), Some("did you mean `Device`?"));
 }
 
+/// REC-2: comments, wherever they stand, hide no fault and move no place but by their lines.
+#[test]
+fn comments_hide_no_fault() {
+    let plain = [
+        "apiVersion: provisor.dev/v1alpha1",
+        "kind: Device",
+        "metadata: {name: d}",
+        "spec:",
+        "  audience: mqtt",
+        "  tokenLifespn: 4h",
+        "  secretTo:",
+        "    age:",
+        "      file: x",
+        "      recipients:",
+        "        - nope",
+    ];
+    let expected = |line: &dyn Fn(usize) -> usize| {
+        [
+            format!("{}:3 unknown_field spec.tokenLifespn", line(6)),
+            format!("{}:11 invalid_value spec.secretTo.age.recipients[0]", line(11)),
+        ]
+    };
+    let realm = |text: &str| format!("{text}\n---\n{REALM}");
+    assert_eq!(faults(&realm(&plain.join("\n"))), expected(&|line| line));
+    let trailing: Vec<String> = plain.iter().map(|line| format!("{line} # said")).collect();
+    assert_eq!(faults(&realm(&trailing.join("\n"))), expected(&|line| line));
+    let between: Vec<String> = plain.iter().map(|line| format!("# yaml-language-server: $schema=x\n{line}")).collect();
+    assert_eq!(faults(&realm(&between.join("\n"))), expected(&|line| 2 * line));
+    let after = format!("{}\n# the end", realm(&plain.join("\n")));
+    assert_eq!(faults(&after), expected(&|line| line));
+}
+
 /// What only shows between documents: names, references, objects, sinks, scopes.
 #[test]
 fn faults_between_documents_have_places_too() {

@@ -11,6 +11,7 @@ from .const import DATA_OWNERSHIP
 from .desired import RefusedError
 from .entries import async_get_handler
 from .fields import Keys, get, leaves, locate, overlap, path_of
+from .matching import unique_id_of
 from .ownership import Ownership
 from .scrub import scrub, texts
 
@@ -56,7 +57,7 @@ def _describe(
         "entry_id": entry.entry_id,
         "domain": entry.domain,
         "title": entry.title,
-        "unique_id": None if entry.unique_id is None else str(entry.unique_id),
+        "unique_id": unique_id_of(entry),
         "source": entry.source,
         "version": entry.version,
         "minor_version": entry.minor_version,

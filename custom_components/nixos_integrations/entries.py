@@ -19,7 +19,7 @@ from homeassistant.requirements import RequirementsNotFound, async_get_integrati
 
 from .const import DATA_OWNERSHIP
 from .desired import Desired, Outcome, RefusedError, merge
-from .matching import find, refuse_duplicate, refuse_stale
+from .matching import find, refuse_duplicate, refuse_stale, unique_id_of
 from .ownership import Ownership
 
 
@@ -97,7 +97,7 @@ async def _async_update(
     named: dict[str, Any] = {}
     if desired.title not in (None, entry.title):
         named["title"] = desired.title
-    if desired.unique_id not in (None, entry.unique_id):
+    if desired.unique_id not in (None, unique_id_of(entry)):
         named["unique_id"] = desired.unique_id
     switched = desired.enabled is (entry.disabled_by is not None)
     changed = [*named, *(["enabled"] if switched else []), *merged.changed]

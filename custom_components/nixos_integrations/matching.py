@@ -11,6 +11,11 @@ from .fields import get
 from .ownership import Ownership
 
 
+def unique_id_of(entry: ConfigEntry) -> str | None:
+    """Return the unique id of an entry. Some integrations have stored numbers."""
+    return None if entry.unique_id is None else str(entry.unique_id)
+
+
 @callback
 def find(hass: HomeAssistant, ownership: Ownership, desired: Desired, integration: Integration) -> ConfigEntry | None:
     """Return the entry that is declared, None where it has yet to be created."""
@@ -42,7 +47,7 @@ def _find_unowned(
     entries = hass.config_entries.async_entries(desired.domain, include_ignore=False)
     unowned = [entry for entry in entries if ownership.record(entry.entry_id) is None]
     if desired.unique_id is not None:
-        alike = [entry for entry in unowned if entry.unique_id == desired.unique_id]
+        alike = [entry for entry in unowned if unique_id_of(entry) == desired.unique_id]
     else:
         alike = [entry for entry in unowned if _holds(entry, desired)]
     if not alike and integration.single_config_entry:
@@ -92,7 +97,7 @@ def refuse_duplicate(
             continue
         record = ownership.record(other.entry_id)
         whose = f"`{record.name}` of `{record.owner}`" if record else "made by hand"
-        if desired.unique_id is not None and other.unique_id == desired.unique_id:
+        if desired.unique_id is not None and unique_id_of(other) == desired.unique_id:
             raise RefusedError("already_exists", f"entry `{other.entry_id}` has the same unique id, and is {whose}")
         if entry is None and integration.single_config_entry:
             raise RefusedError(

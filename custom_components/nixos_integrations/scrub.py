@@ -11,8 +11,9 @@ SCRUBBED = "(secret)"
 # Shorter ones are no secrets, and without their letters no text could be read.
 SHORTEST = 3
 
-# User and password, and the query, of an address.
-_ADDRESS = re.compile(r"""(?P<scheme>\w://)(?:[^\s/@'"]+@)?(?P<rest>[^\s?'"<>]*)(?P<query>\?[^\s'"<>]*)?""")
+# User and password in an address, and the query of one, which may stand alone.
+_USER = re.compile(r"""(?<=://)[^\s/@'"]+@""")
+_QUERY = re.compile(r"""(?<=\S)\?\w[^\s'"<>]*""")
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -33,7 +34,7 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
     if longest_first:
         pattern = "|".join("".join(map(_any_form, secret)) for secret in longest_first)
         text = re.sub(pattern, SCRUBBED, text)
-    return _ADDRESS.sub(_without_secrets, text)
+    return _QUERY.sub(f"?{SCRUBBED}", _USER.sub(f"{SCRUBBED}@", text))
 
 
 def _any_form(character: str) -> str:
@@ -47,9 +48,3 @@ def _any_form(character: str) -> str:
     forms = {character, encoded, encoded.lower(), quote_plus(character, errors="surrogatepass")}
     forms |= {json.dumps(character)[1:-1], repr(character)[1:-1], f"\\{character}"}
     return f"(?:{'|'.join(map(re.escape, sorted(forms, key=len, reverse=True)))})"
-
-
-def _without_secrets(address: re.Match[str]) -> str:
-    user = f"{SCRUBBED}@" if "@" in address[0][: address.start("rest") - address.start()] else ""
-    query = f"?{SCRUBBED}" if address["query"] else ""
-    return f"{address['scheme']}{user}{address['rest']}{query}"

@@ -11,12 +11,12 @@ use super::render::{self, Format};
 use super::saved::{self, SavedPlan};
 use super::session;
 use super::signals::{self, Stop};
-use crate::diagnostic::Problem;
+use crate::diagnostic::{Diagnostic, Problem};
 use crate::manifest::{self, Manifests};
 use crate::providers;
 use crate::reconcile::engine::Prepared;
 use crate::reconcile::options::Options;
-use crate::reconcile::plan::Plan;
+use crate::reconcile::plan::{Action, Change, Plan};
 
 const AFTER: &str = "\
 Examples:
@@ -112,8 +112,24 @@ async fn apply(args: &Args, work: Work, common: &Common, console: &Console) -> R
 }
 
 fn refuse_stale(reviewed: &SavedPlan, fresh: &Plan) -> Result<(), Failure> {
+    // What cannot be read now has not moved: its own cause is to be told.
+    let unread: Vec<Diagnostic> = fresh
+        .changes
+        .iter()
+        .filter(|change| change.action == Action::Unknown && was_read(reviewed, change))
+        .filter_map(|change| Some(Diagnostic::from(change.error.clone()?).on(change.resource.clone())))
+        .collect();
+    if !unread.is_empty() {
+        return Err(unread.into());
+    }
     let moved = saved::stale(reviewed, fresh);
     if moved.is_empty() { Ok(()) } else { Err(saved::stale_faults(moved).into()) }
+}
+
+/// Whether the reviewed plan could read what `change` is about.
+fn was_read(reviewed: &SavedPlan, change: &Change) -> bool {
+    let same = |before: &&Change| before.resource == change.resource && before.target == change.target;
+    reviewed.plan.changes.iter().find(same).is_none_or(|before| before.action != Action::Unknown)
 }
 
 /// Shows the plan, and asks where somebody can be asked. Nothing to do needs no answer.

@@ -7,10 +7,12 @@ use std::io::{self, IsTerminal as _, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use indicatif::MultiProgress;
+use serde_json::json;
 
 use super::exit::Failure;
-use super::options::{Color, Common};
+use super::options::{Color, Common, LogFormat};
 use super::render::{Format, Layout};
+use crate::clock::Clock;
 use crate::diagnostic::Problem;
 use crate::secret::Secret;
 
@@ -22,6 +24,8 @@ const WIDTH: usize = 120;
 pub(super) struct Console {
     choice: ColorChoice,
     verbose: bool,
+    /// What is said goes into the log, a line of JSON each.
+    json_log: bool,
     /// Who is there.
     pub(super) terminal: Terminal,
     /// The bars on standard error, which stand aside while something else is written there.
@@ -42,7 +46,7 @@ pub(super) struct Terminal {
 impl Console {
     /// The console that `common` asks for.
     pub(super) fn new(common: &Common) -> Self {
-        Self::with_color(common.color, common.verbose > 0)
+        Self { json_log: common.log_format == LogFormat::Json, ..Self::with_color(common.color, common.verbose > 0) }
     }
 
     /// A console before, or without, a readable command line.
@@ -57,7 +61,7 @@ impl Console {
             output: io::stdout().is_terminal(),
             errors: io::stderr().is_terminal(),
         };
-        Self { choice, verbose, terminal, bars: MultiProgress::new() }
+        Self { choice, verbose, json_log: false, terminal, bars: MultiProgress::new() }
     }
 
     /// Whether `-v` was given.
@@ -121,12 +125,31 @@ impl Console {
 
     /// Writes to standard error; where that fails, there is nobody left to tell.
     pub(super) fn say(&self, text: &str) {
+        let as_log;
+        let text = if self.json_log && !text.trim().is_empty() {
+            as_log = log_line(text);
+            &as_log
+        } else {
+            text
+        };
         let write = || {
             let mut err = AutoStream::new(io::stderr().lock(), self.choice);
             err.write_all(text.as_bytes()).and_then(|()| err.flush())
         };
         drop(self.bars.suspend(write));
     }
+}
+
+/// What is said as a line of the log, in the form of the others.
+fn log_line(text: &str) -> String {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    let line = json!({
+        "timestamp": Clock::system().now().to_string(),
+        "level": "INFO",
+        "fields": {"message": plain.trim_end()},
+        "target": "provisor",
+    });
+    format!("{line}\n")
 }
 
 fn terminal_width() -> Option<usize> {

@@ -23,6 +23,9 @@ use crate::secret::Secret;
 /// A set-up that has not ended by then is not going to.
 const PATIENCE: Duration = Duration::from_mins(5);
 
+/// How often a Home Assistant that starts is asked again.
+const POLL: Duration = Duration::from_millis(500);
+
 /// Where a token comes from, each time that one is needed.
 pub type TokenSource = Arc<dyn Fn() -> Result<Secret, Problem> + Send + Sync>;
 
@@ -50,6 +53,9 @@ pub struct Api {
     budget: tokio::sync::Semaphore,
     idle: Mutex<Vec<Connection>>,
     counts: Mutex<Counts>,
+    /// How long a start is waited for.
+    wait: Duration,
+    met: tokio::sync::OnceCell<()>,
 }
 
 impl std::fmt::Debug for Api {
@@ -121,6 +127,8 @@ impl Api {
             budget: tokio::sync::Semaphore::new(config.http.parallelism.max(1)),
             idle: Mutex::default(),
             counts: Mutex::default(),
+            wait: config.http.wait,
+            met: tokio::sync::OnceCell::new(),
         })
     }
 
@@ -140,6 +148,23 @@ impl Api {
         let response = self.rest(Method::GET, "api/config", Purpose::Read, &token, doing).await?;
         serde_json::from_slice(&response)
             .map_err(|_| Error::Unexpected { doing: doing.to_owned(), what: "the answer is none of its own".to_owned() })
+    }
+
+    /// Waits until Home Assistant answers and has started, as long as the options say: before that, entries that are set
+    /// up later look broken.
+    async fn meet(&self) -> Result<(), Error> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let about = self.about().await?;
+            if about.state == "RUNNING" {
+                return Ok(());
+            }
+            if begun.elapsed() >= self.wait {
+                let server = self.http.server().to_owned();
+                return Err(Error::Starting { server, state: about.state });
+            }
+            tokio::time::sleep(POLL.min(self.wait)).await;
+        }
     }
 
     /// Every config entry, with the plain fields of `fields` by value and digests of all others.
@@ -243,6 +268,7 @@ impl Api {
         let lost = |cause: http::Error| Error::Connection { doing: doing.to_owned(), cause };
         let unexpected = |what: &str| Error::Unexpected { doing: doing.to_owned(), what: what.to_owned() };
         let _permit = self.budget.acquire().await.map_err(|_| unexpected("the client is closed"))?;
+        self.met.get_or_try_init(|| self.meet()).await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,

@@ -30,6 +30,14 @@ pub enum Error {
         /// What was tried.
         doing: String,
     },
+    /// Home Assistant has not started yet.
+    #[error("Home Assistant at `{server}` has not started yet: its state is `{state}`")]
+    Starting {
+        /// Scheme, host and port.
+        server: String,
+        /// What it does instead.
+        state: String,
+    },
     /// The component is not installed, or not loaded.
     #[error("Home Assistant at `{server}` does not have the component `nixos_integrations`")]
     ComponentMissing {
@@ -83,6 +91,7 @@ impl Error {
             Self::Token(problem) => return problem.code.clone(),
             Self::Unauthorized { .. } => "unauthorized",
             Self::Forbidden { .. } => "forbidden",
+            Self::Starting { .. } => "starting",
             Self::ComponentMissing { .. } => "component_missing",
             Self::Protocol { .. } => "protocol",
             Self::Refused { code, .. } => match code.as_str() {
@@ -131,6 +140,7 @@ impl Error {
                  (`_token_file`), and name it in the `token` of the `HomeAssistant`",
             ),
             Self::Forbidden { .. } => Some("take the token of an administrator"),
+            Self::Starting { .. } => Some("`--wait 60s` waits for it"),
             Self::ComponentMissing { .. } => Some(
                 "install it by copying `custom_components/nixos_integrations` into the configuration folder, or by HACS \
                  as a custom repository, or by the NixOS module; then write `nixos_integrations:` into \

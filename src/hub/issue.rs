@@ -130,6 +130,7 @@ impl Hub {
         }
         if let Some(old) = replaces {
             self.revoke_in(write, old, &key.created_by).await?;
+            keys::set_mark(write, old, None).await?;
         }
         let mut entry = self.entry("issue").by(&key.created_by).farm(key.farm_id).key(key.id);
         entry = entry.with("expiresAt", key.expires_at.to_string());

@@ -155,7 +155,8 @@ pub struct NewKey {
     pub reissue: Option<String>,
     /// The mark of the reconciler.
     pub mark: Option<Mark>,
-    /// A key that this one takes the place of: revoked in the same transaction, unless it was used.
+    /// A key that this one takes the place of: in the same transaction it is revoked, unless it was used, and loses its
+    /// mark, so that one resource means one key at every moment.
     pub replaces: Option<Uuid>,
 }
 

@@ -129,11 +129,17 @@ struct Builder<'text> {
 }
 
 impl<'text> Builder<'text> {
+    /// The next event that says anything; comments come as events, too.
     fn next(&mut self) -> Result<Option<(Event<'text>, Span)>, Broken> {
-        self.events.next_event().transpose().map_err(|error| {
-            let (line, column) = place(*error.marker());
-            Broken { line, column, is_limit: false, what: error.info() }
-        })
+        loop {
+            let next = self.events.next_event().transpose().map_err(|error| {
+                let (line, column) = place(*error.marker());
+                Broken { line, column, is_limit: false, what: error.info() }
+            })?;
+            if !matches!(next, Some((Event::Comment(..), _))) {
+                return Ok(next);
+            }
+        }
     }
 
     fn document(&mut self) -> Result<Option<Node>, Broken> {

@@ -206,9 +206,16 @@ impl<P: Provider> Target for Session<P> {
             self.owner.clone_from(&options.owner);
             match self.provider.observe(&self.wants, Scope::All).await {
                 Ok(seen) => {
+                    let (objects, wanted) = (seen.len(), self.wants.len());
+                    let name = &self.name;
+                    tracing::info!(target.name = %name, objects, wanted, "read `{name}`: {objects} objects for {wanted} declared");
                     self.seen = seen;
                     let context = Context { target: &self.name, declared, options };
                     self.planned = decide(&self.provider, &self.wants, &self.seen, context);
+                    for planned in &self.planned {
+                        let (id, action) = (&planned.change.resource, planned.change.action);
+                        tracing::trace!(resource.id = %id, target.name = %self.name, action = ?action, fields = planned.change.fields.len(), "decided on `{id}`");
+                    }
                 }
                 Err(problem) => {
                     self.planned = self.wants.iter().map(|want| unreadable(&want.id, &self.name, &problem)).collect();
@@ -235,7 +242,21 @@ impl<P: Provider> Target for Session<P> {
     }
 
     fn write(&self, change: usize) -> BoxFuture<'_, Result<Written, Problem>> {
-        Box::pin(self.carry_out(&self.planned[change]))
+        let planned = &self.planned[change];
+        Box::pin(async move {
+            let (id, name) = (&planned.change.resource, &self.name);
+            tracing::debug!(resource.id = %id, target.name = %name, operation = ?planned.operation, "writing `{id}` in `{name}`");
+            let written = self.carry_out(planned).await;
+            match &written {
+                Ok(_) => {
+                    tracing::info!(resource.id = %id, target.name = %name, operation = ?planned.operation, "wrote `{id}` in `{name}`")
+                }
+                Err(problem) => {
+                    tracing::debug!(resource.id = %id, target.name = %name, code = problem.code, "could not write `{id}` in `{name}`")
+                }
+            }
+            written
+        })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

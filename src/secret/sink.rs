@@ -48,6 +48,26 @@ pub fn holds(sink: &SinkRef, value: &Secret) -> Result<Option<bool>, Error> {
     Ok(Some(*Zeroizing::new(bytes) == *value.expose().as_bytes()))
 }
 
+/// What the sink holds; none where there is nothing, or nothing that could be a secret, and for a sink that only its
+/// recipients can read.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn read(sink: &SinkRef) -> Result<Option<Secret>, Error> {
+    let SinkRef::File(path) = sink else { return Ok(None) };
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let bytes = Zeroizing::new(bytes);
+            Ok(std::str::from_utf8(&bytes)
+                .ok()
+                .filter(|text| !text.is_empty())
+                .map(|text| Secret::new(text.to_owned())))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Io { action: "read", path: path.clone(), source }),
+    }
+}
+
 /// Writes `value`, durably: when this returns, it survives a loss of power.
 ///
 /// # Errors

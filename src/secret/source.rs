@@ -136,8 +136,9 @@ impl Sources {
 
     fn file(&self, path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         let (bytes, metadata) = read(path, what)?;
-        if mode(&metadata) & 0o077 != 0 {
-            self.warn(&format!("{what} can be read by its group or by others; `chmod 0600` it"));
+        // A group may be let in on purpose: agenix and sops-nix do so, and so does the component with its token.
+        if mode(&metadata) & 0o007 != 0 {
+            self.warn(&format!("{what} can be read by others; `chmod 0600` it"));
         }
         Ok(bytes)
     }

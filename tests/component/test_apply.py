@@ -92,6 +92,16 @@ async def test_a_new_title_alone_reloads_nothing(home: Home) -> None:
     assert home.setups(entry_id) == 1
 
 
+async def test_a_unique_id_is_given_and_changed(home: Home) -> None:
+    """An entry that was made without one gets it."""
+    entry_id = (await home.rotator())["entry"]["entry_id"]
+    for unique_id in ("1234", "5678"):
+        answer = await home.rotator(unique_id=unique_id)
+        assert (answer["changed"], answer["entry"]["entry_id"]) == (["unique_id"], entry_id)
+        assert home.entry(entry_id).unique_id == unique_id
+    assert (await home.rotator())["action"] == "unchanged"
+
+
 async def test_fields_that_are_not_declared_stay(home: Home) -> None:
     """Data and options are owned key by key, nested ones too."""
     data = {"host": "192.0.2.1", "nested": {"declared": 1}}
@@ -368,6 +378,20 @@ async def test_removing_deletes_disables_or_forgets(home: Home) -> None:
     assert [entry["entry_id"] for entry in listed] == [entries["disable"]]
     again = {"owner": "tests", "entry_id": entries["delete"], "mode": "delete"}
     assert await home.command("remove", **again) == {"removed": False}
+
+
+async def test_two_that_remove_an_entry_at_once_both_succeed(home: Home, hass_ws_client: Any) -> None:
+    """The one that had to wait finds it gone."""
+    entry_id = (await home.rotator())["entry"]["entry_id"]
+    sockets = [await hass_ws_client(home.hass) for _ in range(2)]
+    remove = {"type": "nixos_integrations/remove", "owner": "tests", "entry_id": entry_id, "mode": "delete"}
+    async with home.ownership.working["tests", "home"]:
+        for socket in sockets:
+            await socket.send_json_auto_id(remove)
+        waiting = [asyncio.create_task(socket.receive_json()) for socket in sockets]
+        await asyncio.sleep(0.05)
+    answers = await asyncio.gather(*waiting)
+    assert sorted(answer["result"]["removed"] for answer in answers) == [False, True]
 
 
 async def test_an_entry_removed_by_hand_comes_back_as_declared(home: Home) -> None:

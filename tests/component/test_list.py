@@ -128,11 +128,14 @@ async def test_a_reason_keeps_what_was_asked_for_and_loses_the_rest(home: Home) 
         data=MappingProxyType({"key": "subentry-secret"}), subentry_type="s", title="S", unique_id=None
     )
     home.hass.config_entries.async_add_subentry(entry, subentry)
-    text = "somebody at unreachable said: first, access, subentry-secret, http://a.example/x?y=z"
+    data = {**entry.data, "codes": [{"of": "in-a-list"}]}
+    home.hass.config_entries.async_update_entry(entry, data=data)
+    text = "somebody at unreachable said: first, access, subentry-secret, in-a-list, http://a.example/x?y=z"
     object.__setattr__(entry, "reason", text)
 
     [listed] = (await home.command("list", fields={ROTATOR: ["host"]}))["entries"]
-    assert listed["reason"] == "(secret) at unreachable said: (secret), (secret), (secret), http://a.example/x?(secret)"
+    secrets = ", ".join(["(secret)"] * 4)
+    assert listed["reason"] == f"(secret) at unreachable said: {secrets}, http://a.example/x?(secret)"
 
 
 async def test_an_entry_in_re_authentication_is_told_as_such(home: Home) -> None:
@@ -161,9 +164,15 @@ async def test_an_entry_of_an_integration_that_is_gone_is_listed(home: Home) -> 
 
 async def test_the_text_of_an_old_unique_id_is_told(home: Home) -> None:
     """Some integrations stored numbers."""
-    await home.by_hand(unique_id=1234)  # type: ignore[arg-type]
+    hand = await home.by_hand(unique_id=1234)  # type: ignore[arg-type]
     [entry] = (await home.command("list", all=True))["entries"]
     assert entry["unique_id"] == "1234"
+    with pytest.raises(CommandError) as refused:
+        await home.rotator(unique_id="1234")
+    assert refused.value.code == "already_exists"
+    answer = await home.rotator(unique_id="1234", adopt=True)
+    assert (answer["action"], answer["entry"]["entry_id"]) == ("adopted", hand.entry_id)
+    assert "unique_id" not in answer["changed"]
 
 
 @pytest.mark.parametrize(

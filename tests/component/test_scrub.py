@@ -58,7 +58,11 @@ def test_characters_with_a_meaning_in_patterns_are_taken_as_they_are() -> None:
         ("'http://a.example?c=d'", "'http://a.example?(secret)'"),
         ("mqtt://user:word@a.example:1883/x", "mqtt://(secret)@a.example:1883/x"),
         ("see https://a.example/b.", "see https://a.example/b."),
-        ("what? nothing", "what? nothing"),
+        (
+            "Max retries exceeded with url: /token?id=1&refresh_token=x (Caused by",
+            "Max retries exceeded with url: /token?(secret) (Caused by",
+        ),
+        ("what? (really?) nothing", "what? (really?) nothing"),
     ],
 )
 def test_addresses_lose_users_and_queries(text: str, scrubbed: str) -> None:

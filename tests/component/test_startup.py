@@ -142,7 +142,7 @@ async def test_without_entries_live_mode_is_there(bare_home: Home, yaml: dict[st
 async def test_the_name_is_the_domain_where_none_is_given(bare_home: Home) -> None:
     """One line is enough for what needs no data."""
     await bare_home.start(declared("local_todo: {data: {todo_list_name: A, storage_key: a}}\nprovisor_rotator:\n"))
-    assert [entry.domain for entry in bare_home.hass.config_entries.async_entries()] == ["local_todo", ROTATOR]
+    assert {entry.domain for entry in bare_home.hass.config_entries.async_entries()} == {"local_todo", ROTATOR}
 
 
 async def test_all_missing_credentials_are_named_together_and_the_rest_goes_on(
@@ -337,7 +337,11 @@ async def test_an_orphan_that_somebody_else_has_taken_over_is_not_removed(bare_h
         ("home: {credentials: {token: ''}}", "credentials"),
         ("home: {data: [1]}", "data"),
         ("home: {on_drift: ignore}", "on_drift"),
-        ('home: {data: {name: "\\ud83c\\udfe0"}}', "data"),
+        ("_token_file: {}", "_token_file"),
+        ('home: {data: {name: "\\ud83c\\udfe0"}}', "two escapes"),
+        ('home: {title: "\\ud83c\\udfe0"}', "two escapes"),
+        ('home: {credentials: {token: "\\ud83c\\udfe0"}}', "two escapes"),
+        ('"\\ud83c\\udfe0": {}', "nixos_integrations"),
     ],
 )
 async def test_wrong_yaml_is_told_with_its_place_and_applies_nothing(

@@ -143,6 +143,16 @@ async def test_a_file_that_cannot_be_written_is_told_until_it_can(
     assert not file.exists()
 
 
+async def test_what_was_begun_is_not_left_beside_the_file(bare_home: Home, file: Path) -> None:
+    """Where the last step fails, as on a folder of that name."""
+    file.mkdir()
+    await bare_home.start({"_token_file": str(file)})
+    assert bare_home.issues["token_file_"]["problem"] == f"`{file}`: Is a directory"
+    assert list(file.parent.iterdir()) == [file]
+    file.rmdir()
+    await stop(bare_home)
+
+
 async def test_a_relative_path_is_inside_the_configuration(bare_home: Home) -> None:
     """Wherever Home Assistant was started from."""
     await bare_home.start({"_token_file": "token"})

@@ -164,4 +164,11 @@ fn an_import_plans_to_adoptions_without_a_field() {
     assert_eq!(plan.json()["summary"]["adopt"], 4, "three clients and provisor's own:\n{}", import.out);
     world.run(&[&["apply", "--yes"], &both[..]].concat()).exits(0);
     world.run(&[&["plan", "--detailed-exitcode"], &both[..]].concat()).exits(0);
+
+    // With what the system itself made, too, but for what nobody can change.
+    let all = world.run(&["import", "KeycloakClient", "--target", "fleet", "-f", "fleet.yaml", "--all"]).exits(0);
+    assert!(all.out.contains("name: account-console") && !all.out.contains("name: realm-management"), "{}", all.out);
+    std::fs::write(world.path("imported.yaml"), &all.out).unwrap();
+    world.run(&[&["apply", "--yes"], &both[..]].concat()).exits(0);
+    world.run(&[&["plan", "--detailed-exitcode"], &both[..]].concat()).exits(0);
 }

@@ -13,5 +13,7 @@ mod clients;
 mod crash;
 mod devices;
 mod plans;
+#[path = "../support/run.rs"]
+mod run;
 mod secrets;
 mod world;

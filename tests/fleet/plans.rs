@@ -54,6 +54,12 @@ fn a_saved_plan_is_applied_exactly_or_not_at_all() {
     assert_eq!(errors[0]["code"], "provisor::plan::stale", "{errors:#}");
     assert_eq!(errors[0]["resource"], json!({"kind": "KeycloakClient", "name": "app"}));
     assert_eq!(world.client("app")["description"], "one");
+
+    // A secret that is missing is told as that, not as something that moved.
+    world.plan(&["--out", "plan.json"]).exits(0);
+    std::fs::remove_file(world.path("credentials").join("app")).unwrap();
+    let refused = world.run(&["apply", "plan.json", "--yes", "-o", "json"]).exits(1);
+    assert_eq!(refused.json()["errors"][0]["code"], "provisor::secret::missing", "{}", refused.out);
 }
 
 /// REC-5: without the secrets a plan says which comparisons it could not make, and that is no change.
@@ -92,6 +98,21 @@ fn a_target_that_cannot_be_read_is_unknown() {
         (&change["action"], &change["error"]["code"]),
         (&json!("unknown"), &json!("provisor::keycloak::unreachable"))
     );
+}
+
+/// A list that the server has filtered by rights is no list: nothing is planned as new, and nothing is imported as all.
+#[test]
+#[ignore = "needs a Keycloak: make test"]
+fn a_filtered_list_is_an_error() {
+    let world = World::new(&["query-clients"]);
+    world.declare(&[document("KeycloakClient", "app", &json!({}))]);
+    let change = world.plan(&[]).exits(1).change("KeycloakClient/app");
+    assert_eq!(
+        (&change["action"], &change["error"]["code"]),
+        (&json!("unknown"), &json!("provisor::keycloak::filtered"))
+    );
+    let import = world.run(&["import", "KeycloakClient", "--target", "fleet", "-f", "fleet.yaml"]).exits(1);
+    assert!(import.err.contains("provisor::keycloak::filtered"), "{}", import.err);
 }
 
 /// `--only` looks at what it names, and takes nothing else for an orphan.

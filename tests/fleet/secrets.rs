@@ -97,6 +97,68 @@ fn a_generated_secret_is_handed_over_and_a_lost_sink_is_written_anew() {
     assert_eq!(std::fs::read_to_string(&sink).unwrap(), secret_of(&world, "iot-0001"));
 }
 
+/// REC-13: a client that somebody made public has lost its secret. Made confidential again it gets the one that its sink
+/// holds, so that whoever holds it goes on working; where there is none to restore, a new one is in the sink.
+#[test]
+#[ignore = "needs a Keycloak: make test"]
+fn a_client_that_was_public_has_the_secret_of_its_sink() {
+    let world = World::with_all_rights();
+    world.declare(&[
+        device(1, json!({"secretTo": {"file": "one"}})),
+        document("KeycloakClient", "app", &json!({"secretTo": {"file": "app"}})),
+        document("KeycloakClient", "page", &json!({"public": true})),
+    ]);
+    world.converge();
+    let held = std::fs::read_to_string(world.path("one")).unwrap();
+    for client in ["iot-0001", "app"] {
+        world.by_hand(client, &json!({"publicClient": true}));
+    }
+    let plan = world.plan(&[]).exits(0);
+    assert_eq!(plan.paths("Device/iot-0001"), ["public", "secret"]);
+    std::fs::remove_file(world.path("app")).unwrap();
+    world.declare(&[
+        device(1, json!({"secretTo": {"file": "one"}})),
+        document("KeycloakClient", "app", &json!({"secretTo": {"file": "app"}})),
+        document("KeycloakClient", "page", &json!({"secretTo": {"file": "page"}})),
+    ]);
+    world.converge();
+    assert_eq!(std::fs::read_to_string(world.path("one")).unwrap(), held, "the device holds this one");
+    for (client, sink) in [("iot-0001", "one"), ("app", "app"), ("page", "page")] {
+        assert_eq!(std::fs::read_to_string(world.path(sink)).unwrap(), secret_of(&world, client));
+    }
+    // A device whose secret is nowhere any more has to be at hand.
+    world.by_hand("iot-0001", &json!({"publicClient": true}));
+    std::fs::remove_file(world.path("one")).unwrap();
+    let change = world.apply(&[]).exits(1).change("Device/iot-0001");
+    assert_eq!(change["error"]["code"], "provisor::device::strands");
+}
+
+/// REC-8: `onDrift: restore` insists on a generated secret, too, as long as its sink shows it.
+#[test]
+#[ignore = "needs a Keycloak: make test"]
+fn a_generated_secret_is_restored_where_the_manifest_insists() {
+    let world = World::with_all_rights();
+    let app = |on_drift: &str| {
+        let spec = json!({"secretTo": {"file": "app"}, "lifecycle": {"onDrift": on_drift}});
+        document("KeycloakClient", "app", &spec)
+    };
+    world.declare(&[app("keep")]);
+    world.converge();
+    let made = secret_of(&world, "app");
+    world.by_hand("app", &json!({"secret": ROTATED}));
+    assert_eq!(reason(&world.plan(&["--detailed-exitcode"]).exits(0).change("KeycloakClient/app")), "rotated");
+    world.declare(&[app("restore")]);
+    world.converge();
+    assert_eq!(secret_of(&world, "app"), made);
+    world.by_hand("app", &json!({"secret": ROTATED}));
+    std::fs::remove_file(world.path("app")).unwrap();
+    let change = world.plan(&[]).exits(0).change("KeycloakClient/app");
+    assert_eq!(
+        (reason(&change), &change["warnings"][0]["code"]),
+        (json!("rotated"), &json!("provisor::secret::not_restorable"))
+    );
+}
+
 /// Without `secret` and `secretTo` the server's own secret stays there, unowned.
 #[test]
 #[ignore = "needs a Keycloak: make test"]

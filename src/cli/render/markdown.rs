@@ -4,6 +4,8 @@
 //! HTML, `@mentions` or `#numbers`, and none of that means anything in code. A block is fenced by more backticks than it
 //! holds. The whole stays below what code hosts accept in a comment; what does not fit is counted and said.
 
+use std::collections::BTreeMap;
+
 use super::field::{Mark, Shown, show};
 use super::group::{Class, NAMES, Section, sections, uncompared};
 use super::text::symbol;
@@ -95,7 +97,10 @@ impl Page {
         let alike = crowd && class.shares_error() && class.action == Action::Unknown;
         let wanted = if alike { NAMES } else { class.changes.len() };
         let mut block = Vec::new();
-        let end = remedy(class);
+        let mut end = remedy(class);
+        if crowd {
+            end.extend(warnings_of_crowd(class));
+        }
         left = left.saturating_sub(length(&end));
         let mut shown = 0;
         for change in &class.changes[..wanted] {
@@ -210,6 +215,18 @@ fn remedy(class: &Class<'_>) -> Vec<String> {
     lines.extend(error.hint.iter().map(|hint| format!("    hint: {}", escape(hint))));
     lines.push(format!("    code: {}", escape(&error.code)));
     lines
+}
+
+/// One warning of each code, and how many there are.
+fn warnings_of_crowd(class: &Class<'_>) -> Vec<String> {
+    let mut found: BTreeMap<&str, (usize, &str)> = BTreeMap::new();
+    for warning in class.changes.iter().flat_map(|change| &change.warnings) {
+        found.entry(&warning.code).or_insert((0, &warning.message)).0 += 1;
+    }
+    let line = |(code, (number, message)): (&str, (usize, &str))| {
+        format!("    warning: {} ({}, {number} times)", escape(message), escape(code))
+    };
+    found.into_iter().map(line).collect()
 }
 
 fn write_field(lines: &mut Vec<String>, field: &FieldChange) {

@@ -75,7 +75,8 @@ impl Store {
         Ok(Self(Access::Write { writer, readers }))
     }
 
-    /// Reads the store in the file at `path` and writes nothing; a missing store is an empty one.
+    /// Reads the store in the file at `path` and writes nothing; a missing store is an empty one. Not beside an open store
+    /// of the same process: SQLite shares the mapped `-shm` file among connections, read-only if the first one is.
     pub(in crate::hub) fn read_only(path: &Path) -> Self {
         Self(Access::Read { path: path.to_owned() })
     }

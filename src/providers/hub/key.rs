@@ -48,32 +48,19 @@ impl KeyWant {
     }
 }
 
-/// The keys as the engine sees them: of those that one resource means, the last one issued; older ones are history.
-pub(super) fn seen(mut keys: Vec<Key>) -> Vec<Seen<HubHave>> {
-    keys.sort_by_key(|key| (key.created_at, key.id));
-    let mut latest = std::collections::BTreeMap::new();
-    for key in keys {
-        let Some(mark) = mark(key.owner.as_deref(), key.resource.as_deref(), key.lifecycle.as_ref()) else { continue };
-        latest.insert((mark.owner.clone(), mark.resource.clone()), (mark, key));
-    }
-    latest.into_values().map(|(mark, key)| seen_one(mark, key)).collect()
-}
-
-fn seen_one(mark: Mark, key: Key) -> Seen<HubHave> {
+/// The key as the engine sees it; none where no resource means it: a key cannot be adopted, since nobody can read it.
+pub(super) fn seen(key: Key) -> Option<Seen<HubHave>> {
+    let mark = mark(key.owner.as_deref(), key.resource.as_deref(), key.lifecycle.as_ref())?;
     let text = format!("{:?}", (key.id, &key.state, key.delivered_at, &key.reissue));
-    let settled = match key.state {
-        KeyState::Unused => None,
-        KeyState::Used => Some("the key was used; there is nothing to revoke"),
-        KeyState::Expired => Some("the key has expired; there is nothing to revoke"),
-        KeyState::Revoked => Some("the key is revoked"),
-    };
-    Seen {
+    // An expired or revoked key is let go of by pruning; a used one stays, as the record of what it bought.
+    let settled = (key.state == KeyState::Used).then(|| "the key was used; there is nothing to revoke".to_owned());
+    Some(Seen {
         key: format!("key {}", key.id),
         mark: Some(mark),
         revision: data_encoding::HEXLOWER.encode(&Sha256::digest(text.as_bytes())[..16]),
-        settled: settled.map(str::to_owned),
+        settled,
         have: HubHave::Key(key),
-    }
+    })
 }
 
 /// Whether the fields mean that a new key takes the place of the present one.
@@ -208,14 +195,19 @@ async fn deliver(hub: &Hub, want: &KeyWant, issued: &IssuedKey, public_url: Opti
     written.map_err(|error| error.to_problem())
 }
 
-/// Revokes an unused key; one that was used in the meantime has bought its certificate, and nothing is done.
-pub(super) async fn revoke(hub: &Hub, have: &Key, mark: Option<&Mark>) -> Result<Written, Problem> {
+/// Revokes an unused key and lets go of it, so that one declared again is a new one; a key that was used in the meantime
+/// has bought its certificate, and nothing is revoked.
+pub(super) async fn remove(hub: &Hub, have: &Key, mark: Option<&Mark>) -> Result<Written, Problem> {
     let by = mark.map_or("provisor", |mark| mark.owner.as_str());
-    match hub.revoke_key(have.id, by).await {
-        Ok(()) => Ok(Written { message: Some("revoked".to_owned()), ..Written::default() }),
-        Err(crate::hub::Error::AlreadyUsed { .. }) => {
-            Ok(Written { message: Some("it was used; nothing was revoked".to_owned()), ..Written::default() })
-        }
-        Err(error) => Err(problem(&error)),
-    }
+    let message = match hub.revoke_key(have.id, by).await {
+        Ok(()) => "revoked",
+        Err(crate::hub::Error::AlreadyUsed { .. }) => "it was used; nothing was revoked",
+        Err(error) => return Err(problem(&error)),
+    };
+    unmark(hub, have).await?;
+    Ok(Written { message: Some(message.to_owned()), ..Written::default() })
+}
+
+pub(super) async fn unmark(hub: &Hub, have: &Key) -> Result<(), Problem> {
+    hub.set_key_mark(have.id, None).await.map_err(|error| problem(&error))
 }

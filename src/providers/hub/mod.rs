@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use tokio::sync::OnceCell;
+use tokio::sync::RwLock;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -53,7 +53,9 @@ pub struct HubProvider {
     writable: bool,
     pepper: Option<SecretBytes>,
     clock: Clock,
-    store: OnceCell<Hub>,
+    /// The store to write to, once there is something to write. Reading without it holds the lock all the while: SQLite
+    /// shares what one process maps, and a writer that opens the store beside such a reader could not write.
+    store: RwLock<Option<Hub>>,
     /// The farms that resources mean, as far as they are known: read, or made in this run.
     farms: Mutex<HashMap<ResourceId, Uuid>>,
 }
@@ -73,7 +75,7 @@ impl HubProvider {
         pepper: Option<SecretBytes>,
         clock: Clock,
     ) -> Self {
-        Self { directory, public_url, writable, pepper, clock, store: OnceCell::new(), farms: Mutex::default() }
+        Self { directory, public_url, writable, pepper, clock, store: RwLock::default(), farms: Mutex::default() }
     }
 
     async fn open(&self, mode: Mode) -> Result<Hub, Problem> {
@@ -83,20 +85,28 @@ impl HubProvider {
         Hub::open(options).await.map_err(|error| error.to_problem())
     }
 
-    /// The store to read from: as it is, and never made by reading.
-    async fn reader(&self) -> Result<Hub, Problem> {
-        match self.store.get() {
-            Some(hub) => Ok(hub.clone()),
-            None => self.open(Mode::ReadOnly).await,
-        }
+    /// What the store holds; a missing one is empty, and is not made by reading.
+    async fn read(&self) -> Result<(Vec<hub::Farm>, Vec<hub::Key>), Problem> {
+        let store = self.store.read().await;
+        let hub = match &*store {
+            Some(hub) => hub.clone(),
+            None => self.open(Mode::ReadOnly).await?,
+        };
+        let farms = hub.list_farms().await.map_err(|error| problem(&error))?;
+        let keys = hub.list_keys().await.map_err(|error| problem(&error))?;
+        Ok((farms, keys))
     }
 
     /// The store to write to, made where it is missing.
-    async fn writer(&self) -> Result<&Hub, Problem> {
+    async fn writer(&self) -> Result<Hub, Problem> {
         if !self.writable {
             return Err(Problem::new("provisor::bug", "a plan tried to write to the hub"));
         }
-        self.store.get_or_try_init(|| self.open(Mode::ReadWrite)).await
+        let mut store = self.store.write().await;
+        match &*store {
+            Some(hub) => Ok(hub.clone()),
+            None => Ok(store.insert(self.open(Mode::ReadWrite).await?).clone()),
+        }
     }
 
     fn remember(&self, resource: &ResourceId, farm: Uuid) {
@@ -132,16 +142,14 @@ impl Provider for HubProvider {
     type Have = HubHave;
 
     async fn observe(&self, _: &[Wanted<HubWant>], scope: Scope<'_>) -> Result<Vec<Seen<HubHave>>, Problem> {
-        let hub = self.reader().await?;
-        let farms = hub.list_farms().await.map_err(|error| problem(&error))?;
-        let keys = hub.list_keys().await.map_err(|error| problem(&error))?;
+        let (farms, keys) = self.read().await?;
         let farms: Vec<Seen<HubHave>> = farms.into_iter().map(farm::seen).collect();
         for seen in &farms {
             if let (Some(mark), HubHave::Farm(farm)) = (&seen.mark, &seen.have) {
                 self.remember(&mark.resource, farm.id);
             }
         }
-        let all = farms.into_iter().chain(key::seen(keys));
+        let all = farms.into_iter().chain(keys.into_iter().filter_map(key::seen));
         Ok(match scope {
             Scope::All => all.collect(),
             Scope::Keys(keys) => all.filter(|object| keys.contains(&object.key)).collect(),
@@ -161,7 +169,7 @@ impl Provider for HubProvider {
     }
 
     async fn write(&self, step: Step<'_, HubWant, HubHave>) -> Result<Written, Problem> {
-        let hub = self.writer().await?;
+        let hub = &self.writer().await?;
         match step {
             Step::Create { id, want: HubWant::Farm(want), mark } => {
                 let made = farm::create(hub, want, &mark).await?;
@@ -197,12 +205,12 @@ impl Provider for HubProvider {
             Step::Update { .. } => Err(Problem::new("provisor::bug", "a farm was taken for a key")),
             Step::Delete(seen) | Step::Disable(seen) => match &seen.have {
                 HubHave::Farm(have) => farm::remove(hub, have, seen.mark.as_ref()).await,
-                HubHave::Key(have) => key::revoke(hub, have, seen.mark.as_ref()).await,
+                HubHave::Key(have) => key::remove(hub, have, seen.mark.as_ref()).await,
             },
             Step::Unmark(seen) => {
                 match &seen.have {
                     HubHave::Farm(have) => farm::unmark(hub, have).await?,
-                    HubHave::Key(have) => hub.set_key_mark(have.id, None).await.map_err(|error| problem(&error))?,
+                    HubHave::Key(have) => key::unmark(hub, have).await?,
                 }
                 Ok(Written::default())
             }
@@ -210,7 +218,7 @@ impl Provider for HubProvider {
     }
 
     async fn close(&self) {
-        if let Some(hub) = self.store.get() {
+        if let Some(hub) = &*self.store.read().await {
             hub.close().await;
         }
     }

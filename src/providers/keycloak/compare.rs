@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use super::have::ClientHave;
 use super::want::{ClientWant, Field, LIFESPAN, Place, SecretWant, mapper_path};
-use crate::diagnostic::Problem;
-use crate::manifest::kinds::common::Span;
+use crate::diagnostic::{Problem, Warning};
+use crate::manifest::kinds::common::{OnDrift, Span};
 use crate::path::key_path;
-use crate::reconcile::ownership::{Mark, Verdict, three_way};
+use crate::reconcile::ownership::{Digest, Mark, Verdict, three_way};
 use crate::reconcile::plan::{FieldChange, Reason};
 use crate::reconcile::provider::{Comparison, set};
-use crate::secret::sink;
+use crate::secret::{Secret, sink};
 
 /// The scope that Keycloak adds to every client with a service account.
 const SERVICE_ACCOUNT_SCOPE: &str = "service_account";
@@ -175,7 +175,9 @@ fn config(path: &str, want: &Config<'_>, have: &Config<'_>) -> Vec<FieldChange> 
 /// What is to be said of the secret and its sink.
 pub(super) fn secret(want: &ClientWant, have: Option<&ClientHave>, mark: Option<&Mark>, comparison: &mut Comparison) {
     let base = mark.and_then(|mark| mark.applied.secrets.get("secret"));
-    let actual = have.and_then(|have| have.secret.as_ref());
+    // A client that is public has lost its secret, whatever the server still shows.
+    let is_public = have.is_some_and(|have| have.member("publicClient") == &json!(true));
+    let actual = have.filter(|_| !is_public).and_then(|have| have.secret.as_ref());
     let hidden = have.is_some_and(|have| have.secret.is_none() && have.member("publicClient") == &json!(false));
     let reason = match &want.secret {
         SecretWant::Unowned => None,
@@ -194,7 +196,13 @@ pub(super) fn secret(want: &ClientWant, have: Option<&ClientHave>, mark: Option<
         },
         SecretWant::Generated => match (have, actual, base) {
             (None, ..) => Some(Reason::Absent),
-            (_, Some(actual), Some(base)) if !base.matches(actual) => Some(Reason::Rotated),
+            (Some(_), None, _) => {
+                if kept(want, base).is_none() && is_held(want) {
+                    comparison.conflict = Some(would_strand(&want.client_id));
+                }
+                Some(Reason::Absent)
+            }
+            (_, Some(actual), Some(base)) if !base.matches(actual) => Some(drifted(want, base, comparison)),
             _ => None,
         },
     };
@@ -204,15 +212,43 @@ pub(super) fn secret(want: &ClientWant, have: Option<&ClientHave>, mark: Option<
         }
         comparison.fields.push(FieldChange::secret("secret", reason));
     }
-    if let Some(change) = sink_change(want, actual, reason, comparison) {
+    if let Some(change) = sink_change(want, actual, base, reason, comparison) {
         comparison.fields.push(change);
     }
 }
 
+/// What happens to a generated secret that is another one than provisor gave: its holder rotated it, and it is kept; or
+/// the one in the sink is restored, where the manifest insists.
+fn drifted(want: &ClientWant, base: &Digest, comparison: &mut Comparison) -> Reason {
+    if want.on_drift == OnDrift::Keep {
+        return Reason::Rotated;
+    }
+    if kept(want, Some(base)).is_none() {
+        let message = "the secret was rotated, and what was applied cannot be restored: its sink does not show it";
+        comparison.warnings.push(Warning::new("provisor::secret::not_restorable", message));
+        return Reason::Rotated;
+    }
+    if is_held(want) {
+        comparison.conflict = Some(would_strand(&want.client_id));
+    }
+    Reason::Changed
+}
+
+/// The generated secret that was applied last, where its sink still shows it.
+pub(super) fn kept(want: &ClientWant, base: Option<&Digest>) -> Option<Secret> {
+    let held = sink::read(want.secret_to.as_ref()?).ok().flatten()?;
+    base?.matches(&held).then_some(held)
+}
+
+/// Whether a device holds the secret, and is not at hand.
+fn is_held(want: &ClientWant) -> bool {
+    want.device.as_ref().is_some_and(|device| !device.reprovision)
+}
+
 /// Whether writing the secret would lock out a device that holds another one.
-fn strands(want: &ClientWant, actual: Option<&crate::secret::Secret>, declared: &crate::secret::Secret) -> bool {
+fn strands(want: &ClientWant, actual: Option<&Secret>, declared: &Secret) -> bool {
     let keeps = actual.is_some_and(|actual| actual.same_as(declared));
-    !keeps && want.device.as_ref().is_some_and(|device| !device.reprovision)
+    !keeps && is_held(want)
 }
 
 fn would_strand(client_id: &str) -> Problem {
@@ -224,7 +260,8 @@ fn would_strand(client_id: &str) -> Problem {
 /// The field `secretTo`, where the sink is missing or holds something else.
 fn sink_change(
     want: &ClientWant,
-    actual: Option<&crate::secret::Secret>,
+    actual: Option<&Secret>,
+    base: Option<&Digest>,
     reason: Option<Reason>,
     comparison: &mut Comparison,
 ) -> Option<FieldChange> {
@@ -244,6 +281,7 @@ fn sink_change(
     let due = match (&want.secret, reason) {
         (_, Some(Reason::Rotated | Reason::Unknown)) => None,
         (SecretWant::Declared(declared), _) => Some(declared),
+        (_, Some(_)) if kept(want, base).is_some() => None,
         (_, Some(_)) => return Some(FieldChange::secret("secretTo", Reason::Changed)),
         (_, None) => actual,
     }?;

@@ -60,11 +60,13 @@ impl Realm {
             comparison.warnings.push(Warning::new("provisor::device::role_unverified", message));
         }
         if role == Some(RoleState::Missing) {
-            let message = format!("the realm role `{}` is missing and will be created", device.role);
+            let message =
+                format!("the realm role `{}` is not there yet: it is made with the first device", device.role);
             comparison.warnings.push(Warning::new("provisor::device::role_missing", message));
         }
         let Some(scope) = scope else {
-            let message = format!("the client scope `{}` is missing and will be created", device.scope);
+            let message =
+                format!("the client scope `{}` is not there yet: it is made with the first device", device.scope);
             comparison.warnings.push(Warning::new("provisor::device::scope_missing", message));
             return;
         };

@@ -7,26 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::RealmProvider;
 use super::compare::{is_automatic, is_default_role};
 use super::have::{self, ClientHave};
 use crate::providers::Imported;
+use super::{BUILT_IN, RealmProvider};
 use crate::diagnostic::Problem;
 use crate::manifest::kinds::common::{Adopt, Lifecycle};
 use crate::manifest::kinds::keycloak::{KeycloakClientSpec, ProtocolMapper, ServiceAccount};
 use crate::manifest::kinds::{API_VERSION, Kind};
 use crate::reconcile::provider::Seen;
 
-/// Clients that every realm has.
-const BUILT_IN: [&str; 7] = [
-    "account",
-    "account-console",
-    "admin-cli",
-    "admin-permissions",
-    "broker",
-    "realm-management",
-    "security-admin-console",
-];
+/// What Keycloak lets nobody change: the clients that hold the rights to administer realms.
+fn is_untouchable(have: &ClientHave) -> bool {
+    have.client_id == "realm-management" || have.attribute("realm_client") == Some("true")
+}
 
 /// Members that have a field of their own, or that belong to the server.
 const NOT_SETTINGS: [&str; 19] = [
@@ -57,12 +51,12 @@ impl RealmProvider {
     /// # Errors
     /// The realm cannot be read.
     pub async fn import_clients(&self, target: &str, all: bool) -> Result<Vec<Imported>, Problem> {
-        let clients = self.api.list_clients().await.map_err(|error| error.to_problem())?;
+        let clients = self.list_all().await?;
         let mut names = BTreeSet::new();
         let mut imported = Vec::new();
         for client in clients {
             let mut seen = have::seen(client);
-            if !all && is_built_in(&seen.have) {
+            if is_untouchable(&seen.have) || (!all && BUILT_IN.contains(&seen.key.as_str())) {
                 continue;
             }
             if let Some(mark) = seen
@@ -84,10 +78,6 @@ impl RealmProvider {
         }
         Ok(imported)
     }
-}
-
-fn is_built_in(have: &ClientHave) -> bool {
-    BUILT_IN.contains(&have.client_id.as_str()) || have.attribute("realm_client") == Some("true")
 }
 
 fn manifest(seen: &Seen<ClientHave>, target: &str, names: &mut BTreeSet<String>) -> Imported {

@@ -28,6 +28,17 @@ pub use have::ClientHave;
 pub use want::ClientWant;
 use want::{Place, SecretWant};
 
+/// Clients that every realm has.
+const BUILT_IN: [&str; 7] = [
+    "account",
+    "account-console",
+    "admin-cli",
+    "admin-permissions",
+    "broker",
+    "realm-management",
+    "security-admin-console",
+];
+
 /// How many single reads of service accounts run at a time.
 const READS: usize = 8;
 
@@ -136,10 +147,24 @@ impl RealmProvider {
         Ok((role.to_owned(), state))
     }
 
-    async fn clients(&self, wanted: &BTreeSet<&str>, scope: Scope<'_>) -> Result<Vec<Client>, Error> {
+    /// Every client of the realm. A list that lacks what each realm has is one that the server has filtered.
+    async fn list_all(&self) -> Result<Vec<Client>, Problem> {
+        let listed = self.api.list_clients().await.map_err(|error| error.to_problem())?;
+        if listed.iter().any(|client| BUILT_IN.contains(&client.client_id.as_str())) {
+            return Ok(listed);
+        }
+        let message = format!(
+            "the identity sees {} clients and none of those that every realm has: the list is filtered by its rights",
+            listed.len()
+        );
+        let hint = "it needs the role `view-clients` or `manage-clients` of `realm-management`; `provisor keycloak doctor` says more";
+        Err(Problem::new("provisor::keycloak::filtered", message).with_hint(hint))
+    }
+
+    async fn clients(&self, wanted: &BTreeSet<&str>, scope: Scope<'_>) -> Result<Vec<Client>, Problem> {
         match scope {
             Scope::All => {
-                let listed = self.api.list_clients().await?;
+                let listed = self.list_all().await?;
                 let matters = |client: &Client| wanted.contains(client.client_id.as_str()) || have::is_marked(client);
                 Ok(listed.into_iter().filter(matters).collect())
             }
@@ -147,7 +172,8 @@ impl RealmProvider {
                 let mut found = Vec::with_capacity(keys.len());
                 for some in keys.chunks(READS) {
                     let read = some.iter().map(|key| self.api.find_client(key));
-                    found.extend(futures::future::try_join_all(read).await?.into_iter().flatten());
+                    let read = futures::future::try_join_all(read).await.map_err(|error| error.to_problem())?;
+                    found.extend(read.into_iter().flatten());
                 }
                 Ok(found)
             }
@@ -267,7 +293,7 @@ impl Provider for RealmProvider {
 
     async fn observe(&self, wants: &[Wanted<ClientWant>], scope: Scope<'_>) -> Result<Vec<Seen<ClientHave>>, Problem> {
         let wanted: BTreeSet<&str> = wants.iter().filter_map(|want| want.key.as_deref()).collect();
-        let clients = async { self.clients(&wanted, scope).await.map_err(|error| error.to_problem()) };
+        let clients = self.clients(&wanted, scope);
         let (clients, ()) = futures::future::try_join(clients, self.read_realm(wants)).await?;
         let mut seen: Vec<Seen<ClientHave>> = clients.into_iter().map(have::seen).collect();
         self.read_accounts(wants, &mut seen, scope).await.map_err(|error| error.to_problem())?;
@@ -295,7 +321,9 @@ impl Provider for RealmProvider {
                     serde_json::Value::Null,
                     device.audience.clone(),
                 ));
-            } else if have.and_then(|have| have.holds_role) == Some(false) {
+            } else if have.and_then(|have| have.holds_role) == Some(false)
+                && !comparison.fields.iter().any(|field| field.path == "role")
+            {
                 comparison.fields.push(FieldChange::plain("role", serde_json::Value::Null, device.role.clone()));
             }
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 
 use super::RealmProvider;
-use super::compare::{is_automatic, is_default_role, scopes_member, seconds};
+use super::compare::{is_automatic, is_default_role, kept, scopes_member, seconds};
 use super::device_scope::{self, Realm};
 use super::have::{ClientHave, mark_attributes, seen};
 use super::want::{ClientWant, DeviceWant, LIFESPAN, Place, SecretWant};
@@ -156,7 +156,8 @@ impl RealmProvider {
 
     /// The secret to write, and its digest in the mark; none where it stays.
     fn new_secret(want: &ClientWant, have: &ClientHave, due: bool, mark: &mut Mark) -> Result<Option<Secret>, Problem> {
-        let recorded = mark.applied.secrets.get("secret");
+        let recorded = mark.applied.secrets.get("secret").cloned();
+        let recorded = recorded.as_ref();
         match (&want.secret, &have.secret) {
             (SecretWant::Declared(secret), actual) => {
                 let same = actual.as_ref().is_some_and(|actual| actual.same_as(secret));
@@ -164,6 +165,14 @@ impl RealmProvider {
                     mark.applied.secrets.insert("secret".to_owned(), digest(secret)?);
                 }
                 Ok((due && !same).then(|| secret.clone()))
+            }
+            (SecretWant::Generated, _) if due => {
+                let value = match kept(want, recorded) {
+                    Some(kept) => kept,
+                    None => Secret::generate(SECRET_BYTES).map_err(no_randomness)?,
+                };
+                mark.applied.secrets.insert("secret".to_owned(), digest(&value)?);
+                Ok(Some(value))
             }
             (SecretWant::Generated, Some(actual)) => {
                 if recorded.is_none() {
