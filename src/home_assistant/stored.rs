@@ -59,9 +59,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// How messages call it: title and id.
+    /// How messages call it: title and id, without what would say something to a terminal.
     pub fn label(&self) -> String {
-        format!("`{}` ({})", self.title, self.entry_id)
+        let title = self.title.replace(char::is_control, " ");
+        format!("`{title}` ({})", self.entry_id)
     }
 
     /// The path of the entry's one credential: `token.refresh_token`, else `refresh_token`, else the only field whose name

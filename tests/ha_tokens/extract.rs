@@ -161,3 +161,51 @@ fn ha_10_the_real_sops_decrypts_what_we_write_and_refuses_what_somebody_changed(
     std::fs::write(&file, text.replace(&format!("\"{year}-"), "\"1999-")).unwrap();
     assert!(!decrypt(&readers[0]).status.success(), "the time of the change is authenticated");
 }
+
+#[test]
+fn ha_6_what_is_printed_is_a_valid_manifest_whatever_the_names() {
+    let data = json!({"apiKey": TOKEN, "host": "heat pump.lan", "port": 80});
+    let home = home(&[entry("1", "heat_pump", "yes: \u{1b}[31m#\n'${a}'\\", &data)]);
+    let reader = Reader::new();
+    let run = provisor(home.path(), &extract("heat_pump", &reader.recipient(), &[])).exits(0).is_silent_about(&[TOKEN]);
+    assert!(!run.out.contains('\u{1b}') && !run.err.contains("\u{1b}[31m"), "a title says nothing to the terminal");
+    let target = json!({"apiVersion": "provisor.dev/v1alpha1", "kind": "HomeAssistant", "metadata": {"name": "home"},
+        "spec": {"url": "http://127.0.0.1:1", "token": {"env": "NOBODY_SETS_THIS"}}});
+    std::fs::write(home.path().join("home.json"), target.to_string()).unwrap();
+    std::fs::write(home.path().join("entry.yaml"), &run.out).unwrap();
+    provisor(home.path(), &["validate", "-f", "home.json", "-f", "entry.yaml"]).exits(0);
+    let out = run.out.replace(&reader.recipient(), "age1...");
+    assert_snapshot!(out, @r#"
+    apiVersion: provisor.dev/v1alpha1
+    kind: HomeAssistantEntry
+    metadata:
+      name: heat-pump
+    spec:
+      domain: heat_pump
+      title: "yes: \e[31m#\n'${a}'\\"
+      uniqueId: "4711"
+      data:
+        host: heat pump.lan
+      credentials:
+        apiKey:
+          credential: heat-pump.apiKey
+      fieldNames:
+        apiKey: apiKey
+      lifecycle:
+        adopt: ifIdentical
+
+    # For NixOS:
+    #   # in secrets.nix
+    #   "token.age".publicKeys = [ "age1..." ];
+    #   # in the configuration, beside the file
+    #   age.secrets.ha-heat-pump-apiKey.file = ./token.age;
+    #   homeAssistant.integrations.heat-pump = {
+    #     integration = "heat_pump";
+    #     title = "yes:  [31m#\n'\${a}'\\";
+    #     uniqueId = "4711";
+    #     data.host = "heat pump.lan";
+    #     fieldNames.apiKey = "apiKey";
+    #     credentials.apiKey = config.age.secrets.ha-heat-pump-apiKey.path;
+    #   };
+    "#);
+}
