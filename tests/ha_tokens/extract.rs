@@ -28,7 +28,7 @@ fn extract<'a>(integration: &'a str, recipient: &'a str, more: &[&'a str]) -> Ve
 fn ha_10_a_token_goes_to_an_encrypted_file_and_the_lines_that_declare_it_are_printed() {
     let home = home(&[entry("1", "tado", "Home \"${x}\"", &json!({"refresh_token": TOKEN}))]);
     let reader = Reader::new();
-    let run = provisor(home.path(), &extract("tado", &reader.recipient(), &[])).exits(0).is_silent_about(&[TOKEN]);
+    let run = provisor(home.path(), &extract("tado", &reader.recipient(), &[])).exits(0).silent_about(&[TOKEN]);
     let file = home.path().join("token.age");
     assert_eq!(reader.decrypt(&file), TOKEN, "exactly the value");
     assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -70,11 +70,11 @@ fn ha_10_a_nested_token_of_one_of_several_accounts() {
     let home = home(&[entry("1", "spotify", "Ada", &data), entry("2", "spotify", "Grace H.", &data)]);
     let reader = Reader::new();
     let recipient = reader.recipient();
-    let run = provisor(home.path(), &extract("spotify", &recipient, &[])).exits(1).is_silent_about(&[TOKEN]);
+    let run = provisor(home.path(), &extract("spotify", &recipient, &[])).exits(1).silent_about(&[TOKEN]);
     assert!(run.err.contains("name one with `--entry`: `Ada` (1), `Grace H.` (2)"), "{}", run.err);
     assert!(!home.path().join("token.age").exists());
     let run = provisor(home.path(), &extract("spotify", &recipient, &["--entry", "Grace H.", "--format", "sops"]));
-    let run = run.exits(0).is_silent_about(&[TOKEN, "canary-access"]);
+    let run = run.exits(0).silent_about(&[TOKEN, "canary-access"]);
     assert_snapshot!(run.out, @r#"
     apiVersion: provisor.dev/v1alpha1
     kind: HomeAssistantEntry
@@ -123,12 +123,12 @@ fn ha_10_what_cannot_work_is_said_and_nothing_is_written() {
         (extract("roborock", "AGE-SECRET-KEY-1CANARY", &[]), "recipient 1 of `token.age` is neither"),
         (extract("roborock", &recipient, &["--storage", "nowhere"]), "cannot be used multiple times"),
     ] {
-        let run = provisor(home.path(), &arguments).is_silent_about(&["canary-", "AGE-SECRET"]);
+        let run = provisor(home.path(), &arguments).silent_about(&["canary-", "AGE-SECRET"]);
         assert!(run.code != Some(0) && run.err.contains(said), "{arguments:?}: {}", run.err);
     }
     assert!(!home.path().join("token.age").exists());
     let run = provisor(home.path(), &extract("roborock", &recipient, &["--field", "user_data.rriot.k"]));
-    let run = run.exits(0).is_silent_about(&["canary-"]);
+    let run = run.exits(0).silent_about(&["canary-"]);
     assert!(run.out.contains("user_data.rriot.k"), "{}", run.out);
     assert_eq!(reader.decrypt(&home.path().join("token.age")), "canary-2");
 }
@@ -142,7 +142,7 @@ fn ha_10_the_real_sops_decrypts_what_we_write_and_refuses_what_somebody_changed(
     let readers = [Reader::new(), Reader::new()];
     let (first, second) = (readers[0].recipient(), readers[1].recipient());
     let more = ["--recipient", &second, "--format", "sops"];
-    provisor(home.path(), &extract("tado", &first, &more)).exits(0).is_silent_about(&[TOKEN]);
+    provisor(home.path(), &extract("tado", &first, &more)).exits(0).silent_about(&[TOKEN]);
     let decrypt = |reader: &Reader| {
         let mut sops = Command::new(&sops);
         sops.args(["decrypt", "--input-type", "binary", "--output-type", "binary", "token.age"]);
@@ -167,7 +167,7 @@ fn ha_6_what_is_printed_is_a_valid_manifest_whatever_the_names() {
     let data = json!({"apiKey": TOKEN, "host": "heat pump.lan", "port": 80});
     let home = home(&[entry("1", "heat_pump", "yes: \u{1b}[31m#\n'${a}'\\", &data)]);
     let reader = Reader::new();
-    let run = provisor(home.path(), &extract("heat_pump", &reader.recipient(), &[])).exits(0).is_silent_about(&[TOKEN]);
+    let run = provisor(home.path(), &extract("heat_pump", &reader.recipient(), &[])).exits(0).silent_about(&[TOKEN]);
     assert!(!run.out.contains('\u{1b}') && !run.err.contains("\u{1b}[31m"), "a title says nothing to the terminal");
     let target = json!({"apiVersion": "provisor.dev/v1alpha1", "kind": "HomeAssistant", "metadata": {"name": "home"},
         "spec": {"url": "http://127.0.0.1:1", "token": {"env": "NOBODY_SETS_THIS"}}});

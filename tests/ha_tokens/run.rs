@@ -24,7 +24,7 @@ impl Run {
 
     /// Fails where any of `secrets` was printed.
     #[track_caller]
-    pub(crate) fn is_silent_about(self, secrets: &[&str]) -> Self {
+    pub(crate) fn silent_about(self, secrets: &[&str]) -> Self {
         for secret in secrets {
             assert!(!self.out.contains(secret) && !self.err.contains(secret), "{}\n{}", self.out, self.err);
         }

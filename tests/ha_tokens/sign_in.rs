@@ -73,7 +73,7 @@ async fn end(waiting: Waiting) -> crate::run::Run {
     tokio::task::spawn_blocking(|| waiting.end()).await.unwrap()
 }
 
-fn device_client(attributes: Value) -> Value {
+fn device_client(attributes: &Value) -> Value {
     let mut all = json!({"oauth2.device.authorization.grant.enabled": "true", "oauth2.device.polling.interval": "1"});
     for (name, value) in attributes.as_object().unwrap() {
         all[name] = value.clone();
@@ -118,7 +118,7 @@ async fn ha_11_the_code_flow_encrypts_to_a_file_and_prints_no_token() {
     let run = end(waiting).await.exits(0);
     let token = reader.decrypt(&world.folder.path().join("token.age"));
     assert_eq!(run.out, "");
-    run.is_silent_about(&[CLIENT_SECRET, &token]);
+    run.silent_about(&[CLIENT_SECRET, &token]);
     assert!(world.is_good(&token, Some(CLIENT_SECRET)).await);
 }
 
@@ -160,7 +160,7 @@ async fn ha_11_a_service_that_gives_no_refresh_token_is_told_apart() {
 #[tokio::test]
 #[ignore = "needs a Keycloak: make test"]
 async fn ha_11_the_device_flow_waits_until_somebody_agrees() {
-    let world = World::new(device_client(json!({}))).await;
+    let world = World::new(device_client(&json!({}))).await;
     let waiting = world.start("device", &[]).await;
     // At least one answer says that nobody has signed in yet.
     tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
@@ -173,7 +173,7 @@ async fn ha_11_the_device_flow_waits_until_somebody_agrees() {
 #[tokio::test]
 #[ignore = "needs a Keycloak: make test"]
 async fn ha_11_the_device_flow_ends_when_somebody_refuses_and_when_the_code_expires() {
-    let world = World::new(device_client(json!({"oauth2.device.code.lifespan": "4"}))).await;
+    let world = World::new(device_client(&json!({"oauth2.device.code.lifespan": "4"}))).await;
     let waiting = world.start("device", &[]).await;
     Browser::new(false).sign_in(&waiting.url).await;
     let run = end(waiting).await.exits(1);
@@ -186,7 +186,7 @@ async fn ha_11_the_device_flow_ends_when_somebody_refuses_and_when_the_code_expi
 #[ignore = "needs a Keycloak: make test"]
 #[expect(clippy::disallowed_methods, reason = "names the server of this test")]
 async fn ha_11_a_private_certificate_authority_is_trusted_when_named() {
-    let world = World::new(device_client(json!({}))).await;
+    let world = World::new(device_client(&json!({}))).await;
     let https = std::env::var("PROVISOR_TEST_KEYCLOAK_HTTPS").expect("an address: make test");
     let authority = std::env::var("PROVISOR_TEST_KEYCLOAK_CA").expect("a file: make test");
     let url = |path: &str| format!("{https}/realms/{}/protocol/openid-connect/{path}", world.realm.name);

@@ -51,7 +51,7 @@ async fn ha_11_a_service_that_is_asked_too_often_is_asked_five_seconds_less_ofte
     })
     .await;
     let from = Instant::now();
-    let run = device(&stub, &["--scope", "a", "--scope", "b"]).await.exits(0).is_silent_about(CANARIES);
+    let run = device(&stub, &["--scope", "a", "--scope", "b"]).await.exits(0).silent_about(CANARIES);
     assert_eq!(run.out, "r-1");
     assert!(from.elapsed() > Duration::from_secs(7), "1 s, then 6 s: {:?}", from.elapsed());
     let seen = stub.seen();
@@ -73,14 +73,14 @@ async fn ha_11_what_a_service_says_wrong_is_an_error_that_quotes_nothing() {
     ] {
         let stub =
             Stub::start(move |seen, _| if seen.line.contains("/device") { code() } else { answer.clone() }).await;
-        let run = device(&stub, &[]).await.exits(1).is_silent_about(CANARIES);
+        let run = device(&stub, &[]).await.exits(1).silent_about(CANARIES);
         assert!(run.out.is_empty() && run.err.contains(said), "{said}: {}", run.err);
     }
     for uri in ["javascript:alert(1)", "no address", "file:///etc/passwd"] {
         let issued =
             json!({"device_code": "canary-device", "user_code": "7", "verification_uri": uri, "expires_in": 9});
         let stub = Stub::start(move |_, _| Answer::json(200, issued.clone())).await;
-        let run = device(&stub, &[]).await.exits(1).is_silent_about(CANARIES);
+        let run = device(&stub, &[]).await.exits(1).silent_about(CANARIES);
         assert!(run.err.contains("provisor::sign_in::unexpected_response"), "{uri}: {}", run.err);
     }
 }
@@ -129,9 +129,9 @@ fn ha_11_a_token_is_not_printed_on_a_terminal() {
 
 #[tokio::test]
 async fn ha_11_a_token_that_nobody_takes_is_a_failure() {
-    let stub = Stub::start(|seen, _| match seen.line.contains("/device") {
-        true => code(),
-        false => Answer::json(200, json!({"refresh_token": "canary-access"})),
+    let stub = Stub::start(|seen, _| {
+        let issued = json!({"refresh_token": "canary-access"});
+        if seen.line.contains("/device") { code() } else { Answer::json(200, issued) }
     })
     .await;
     let (device, token) = (stub.url.join("device").unwrap(), stub.url.join("token").unwrap());

@@ -53,7 +53,7 @@ fn ha_10_ha_12_a_token_is_taken_out_declared_rotated_and_written_back() {
             "-f",
             "manifests",
         ];
-        provisor(work.path(), &arguments).is_silent_about(&canaries)
+        provisor(work.path(), &arguments).silent_about(&canaries)
     };
     let run = extract("copy", "byhand").exits(1);
     assert!(run.err.contains("provisor::home_assistant::not_shown"), "{}", run.err);
@@ -72,7 +72,7 @@ fn ha_10_ha_12_a_token_is_taken_out_declared_rotated_and_written_back() {
     let folder = work.path().to_str().unwrap();
     let credentials = format!("{folder}/credentials");
     let apply = ["apply", "-f", "manifests", "--yes", "--credentials-dir", &credentials];
-    provisor(work.path(), &apply).exits(0).is_silent_about(&canaries);
+    provisor(work.path(), &apply).exits(0).silent_about(&canaries);
     assert_eq!(house.entries("tado")[0]["title"], "Home");
 
     std::fs::create_dir(path("secrets")).unwrap();
@@ -89,7 +89,7 @@ fn ha_10_ha_12_a_token_is_taken_out_declared_rotated_and_written_back() {
             "--out",
             "secrets",
         ];
-        provisor(work.path(), &arguments).is_silent_about(&canaries)
+        provisor(work.path(), &arguments).silent_about(&canaries)
     };
     assert_eq!(export().exits(0).out, "", "what was applied is not rotated");
     assert_eq!(path("secrets").read_dir().unwrap().count(), 0);
@@ -106,7 +106,7 @@ fn ha_10_ha_12_a_token_is_taken_out_declared_rotated_and_written_back() {
 
     // Declared from there, it is what was applied last.
     secret(&path("credentials/tado.refreshToken"), ROTATED);
-    provisor(work.path(), &apply).exits(0).is_silent_about(&canaries);
+    provisor(work.path(), &apply).exits(0).silent_about(&canaries);
     assert_eq!(export().exits(0).out, "");
     house.stop();
 }
