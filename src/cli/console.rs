@@ -14,6 +14,7 @@ use super::options::{Color, Common, LogFormat};
 use super::render::{Format, Layout};
 use crate::clock::Clock;
 use crate::diagnostic::Problem;
+use crate::secret::Secret;
 
 /// The width of text that goes to no terminal.
 const WIDTH: usize = 120;
@@ -105,6 +106,21 @@ impl Console {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Writes a secret to standard output, exactly and unbuffered. Here a reader that hangs up is a failure: the secret is
+    /// nowhere then.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(super) fn hand_over(secret: &Secret) -> Result<(), Failure> {
+        let write = || {
+            let mut out = std::fs::File::from(rustix::stdio::stdout().try_clone_to_owned()?);
+            out.write_all(secret.expose().as_bytes())
+        };
+        write().map_err(|error| {
+            Problem::new("provisor::output", format!("cannot write to standard output: {error}")).into()
+        })
     }
 
     /// Writes to standard error; where that fails, there is nobody left to tell.

@@ -70,8 +70,8 @@ enum Command {
     Diff(diff::Args),
     Import(import::Args),
     Schema(schema::Args),
-    Ha(ha::Args),
     Keycloak(keycloak::Args),
+    Ha(Box<ha::Args>),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -86,8 +86,8 @@ impl Command {
             Self::Diff(args) => args.output.into(),
             Self::Import(_)
             | Self::Schema(_)
-            | Self::Ha(_)
             | Self::Keycloak(_)
+            | Self::Ha(_)
             | Self::Completions(_)
             | Self::Man(_) => Format::Text,
         }
@@ -101,8 +101,8 @@ impl Command {
             Self::Diff(args) => diff::run(args, common, console),
             Self::Import(args) => import::run(args, common, console),
             Self::Schema(args) => schema::run(args, console),
-            Self::Ha(args) => ha::run(args, console),
             Self::Keycloak(args) => keycloak::run(args, common, console),
+            Self::Ha(args) => ha::run(args, common, console),
             Self::Completions(args) => completions::run(args, console),
             Self::Man(args) => man::run(args, console),
         }

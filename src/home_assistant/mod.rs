@@ -1,4 +1,4 @@
-//! Home Assistant: its API, and what the component `nixos_integrations` adds to it.
+//! Home Assistant: its API, what the component `nixos_integrations` adds to it, and what both keep in storage.
 //!
 //! Home Assistant shows neither data nor unique ids of its config entries and takes none; the component does, to
 //! administrators only, and shows digests where a value may be a secret. What it promises is in
@@ -9,6 +9,9 @@ pub mod catalog;
 pub mod digest;
 pub mod entry;
 pub mod error;
+pub mod handover;
+pub mod sign_in;
+pub mod stored;
 
 pub use api::{Api, Config};
 pub use error::Error;

@@ -6,6 +6,7 @@
 pub mod error;
 pub mod reference;
 pub mod sink;
+pub mod sops;
 pub mod source;
 
 use std::fmt;

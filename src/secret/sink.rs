@@ -184,7 +184,7 @@ pub fn bad_recipients(sink: &AgeSink) -> Vec<usize> {
 }
 
 /// Armoured, since such files live in repositories: age, agenix and rage read both forms.
-fn encrypt(sink: &AgeSink, value: &[u8]) -> Result<Vec<u8>, Error> {
+pub(super) fn encrypt(sink: &AgeSink, value: &[u8]) -> Result<Vec<u8>, Error> {
     let failed = || Error::Encrypt { path: sink.file.clone() };
     let recipients = recipients(sink)?;
     let encryptor =

@@ -69,6 +69,7 @@ async def test_a_change_is_written_and_the_entry_reloaded_once(home: Home) -> No
     answer = await home.rotator(data={"host": "192.0.2.2"}, options={"color": "blue"}, title="New")
 
     assert (answer["action"], answer["changed"]) == ("updated", ["title", "data.host", "options.color"])
+    assert answer["entry"]["data"] == {"host": "192.0.2.2"}
     assert home.entry(entry_id).data["host"] == "192.0.2.2"
     assert home.setups(entry_id) == 2
     assert answer["entry"]["state"] == "loaded"
@@ -304,8 +305,17 @@ async def test_a_second_entry_with_the_same_unique_id_is_refused(home: Home) -> 
     assert len(home.hass.config_entries.async_entries(ROTATOR)) == 2
 
 
-async def test_two_that_declare_the_same_unique_id_at_once_make_one_entry(home: Home, hass_ws_client: Any) -> None:
-    """The check and the creation are one step, however long setting up takes."""
+async def test_two_that_declare_the_same_unique_id_at_once_make_one_entry(
+    home: Home, hass_ws_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The check and the creation are one step, however long writing takes."""
+    save = home.ownership.async_save
+
+    async def save_slowly() -> None:
+        await asyncio.sleep(0.05)
+        await save()
+
+    monkeypatch.setattr(home.ownership, "async_save", save_slowly)
     sockets = [await hass_ws_client(home.hass) for _ in range(4)]
     for number, socket in enumerate(sockets):
         await socket.send_json_auto_id(
@@ -346,6 +356,28 @@ async def test_different_entries_are_set_up_at_the_same_time_and_one_entry_in_tu
     assert loop.time() - begin < 0.9
     assert [result["action"] for result in results] == ["created"] * 4 + ["unchanged"] * 2
     assert {result["entry"]["state"] for result in results} == {"loaded"}
+
+
+async def test_a_change_that_arrives_while_an_entry_is_set_up_takes_effect(home: Home, hass_ws_client: Any) -> None:
+    """The integration has read the former data by then, so the entry is set up again."""
+    sockets = [await hass_ws_client(home.hass) for _ in range(2)]
+    for host, socket in zip(["one", "two"], sockets, strict=True):
+        await socket.send_json_auto_id(
+            {
+                "type": "nixos_integrations/upsert",
+                "owner": "tests",
+                "name": "home",
+                "domain": ROTATOR,
+                "data": {"host": host, "token": {"access_token": "a", "refresh_token": "r"}},
+                "options": {"seconds": 0.2},
+            }
+        )
+        await asyncio.sleep(0.1)
+    results = [(await socket.receive_json())["result"] for socket in sockets]
+    assert [result["action"] for result in results] == ["created", "updated"]
+    entry_id = results[0]["entry"]["entry_id"]
+    assert home.entry(entry_id).data["host"] == "two"
+    assert home.setups(entry_id) == 2
 
 
 async def test_a_caller_who_has_seen_an_older_entry_is_told(home: Home) -> None:

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from homeassistant.config_entries import ConfigEntries, ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.storage import Store
 
 from conftest import ROTATOR, Home
+from custom_components.nixos_integrations.ownership import Ownership
 
 
 def stored(home: Home) -> dict[str, Any]:
@@ -80,6 +82,18 @@ async def test_a_credential_that_a_crash_kept_from_the_entry_is_written_again(ho
     assert home.refresh_token(entry_id) == "second"
 
 
+async def test_what_a_crash_has_lost_is_remembered_until_it_is_written_again(home: Home) -> None:
+    """However often Home Assistant starts before, and though the integration renews the old credential."""
+    entry_id = (await home.rotator("first"))["entry"]["entry_id"]
+    await home.rotator("second")
+    home.set_refresh_token(entry_id, "first")
+    await home.start()
+    home.set_refresh_token(entry_id, "renewed from the first")
+    await home.start()
+    await home.rotator("second")
+    assert home.refresh_token(entry_id) == "second"
+
+
 async def test_the_same_holds_for_two_changes_before_the_crash(home: Home) -> None:
     """Whichever of them Home Assistant wrote."""
     for survivor in ("first", "second"):
@@ -115,6 +129,20 @@ async def test_once_a_change_is_on_disk_going_back_to_the_old_token_is_the_users
     await home.start()
     assert (await home.rotator("second"))["action"] == "unchanged"
     assert home.refresh_token(entry_id) == "first"
+
+
+async def test_the_store_is_for_home_assistant_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Home Assistant's other stores can be read by everybody."""
+    stores = []
+
+    class Spy(Store[dict[str, Any]]):
+        def __init__(self, *arguments: Any, private: bool, **more: Any) -> None:
+            super().__init__(*arguments, private=private, **more)
+            stores.append((self.key, private))
+
+    monkeypatch.setattr("custom_components.nixos_integrations.ownership.Store", Spy)
+    await Ownership.async_load(home.hass)
+    assert stores == [("nixos_integrations", True)]
 
 
 async def test_the_key_is_made_once(home: Home, hass: HomeAssistant) -> None:

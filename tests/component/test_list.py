@@ -1,5 +1,6 @@
 """What `list` tells, and what it keeps to itself."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -8,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigSubentry
+from homeassistant.config_entries import HANDLERS, SOURCE_REAUTH, ConfigFlow, ConfigSubentry
 
 from conftest import CANARY, ROTATOR, CommandError, Home
 
@@ -136,6 +137,32 @@ async def test_a_reason_keeps_what_was_asked_for_and_loses_the_rest(home: Home) 
     [listed] = (await home.command("list", fields={ROTATOR: ["host"]}))["entries"]
     secrets = ", ".join(["(secret)"] * 4)
     assert listed["reason"] == f"(secret) at unreachable said: {secrets}, http://a.example/x?(secret)"
+
+
+async def test_a_reason_that_quotes_a_declared_credential_loses_it(home: Home) -> None:
+    """Though the entry has another one by now, which the integration has renewed."""
+    entry_id = (await home.rotator("first"))["entry"]["entry_id"]
+    home.set_refresh_token(entry_id, "renewed")
+    object.__setattr__(home.entry(entry_id), "reason", "neither first nor renewed")
+    assert (await home.rotator("first"))["entry"]["reason"] == "neither (secret) nor (secret)"
+
+
+async def test_a_re_authentication_that_has_only_begun_counts(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first step may wait for a service."""
+    await home.rotator()
+    ask = asyncio.Event()
+
+    async def ask_slowly(flow: ConfigFlow, entry_data: Any) -> Any:
+        await ask.wait()
+        return flow.async_abort(reason="done")
+
+    monkeypatch.setattr(HANDLERS[ROTATOR], "async_step_reauth", ask_slowly)
+    assert (await home.rotator("revoked"))["entry"]["state"] == "setup_error"
+    await asyncio.sleep(0.05)
+    assert [entry["reauth"] for entry in (await home.command("list"))["entries"]] == [True]
+    ask.set()
+    await home.hass.async_block_till_done()
+    assert [entry["reauth"] for entry in (await home.command("list"))["entries"]] == [False]
 
 
 async def test_an_entry_in_re_authentication_is_told_as_such(home: Home) -> None:

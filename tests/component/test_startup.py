@@ -215,11 +215,14 @@ async def test_an_entry_that_fails_is_an_error_until_it_works(
     assert bare_home.issues == {"failed_home": {"name": "home", "problem": message}}
     assert outcomes(log) == [("ERROR", f"failed: {message}")]
 
+    [entry] = bare_home.hass.config_entries.async_entries(ROTATOR)
+    await bare_home.hass.config_entries.async_reload(entry.entry_id)
+    assert list(bare_home.issues) == ["failed_home"]
+
     # Also at the next start, though nothing has to be written.
     await bare_home.start(declared(ONE))
     assert list(bare_home.issues) == ["failed_home"]
 
-    [entry] = bare_home.hass.config_entries.async_entries(ROTATOR)
     bare_home.set_refresh_token(entry.entry_id, "of a person")
     await bare_home.hass.config_entries.async_reload(entry.entry_id)
     assert bare_home.issues == {}
@@ -263,6 +266,16 @@ async def test_an_entry_made_by_hand_is_neither_doubled_nor_taken_silently(bare_
         assert (hand.title, hand.data["token"]["refresh_token"]) == ("At home", "first")
 
 
+async def test_where_nothing_can_be_compared_an_entry_made_by_hand_is_somebody_elses(bare_home: Home) -> None:
+    """With credentials alone, any account could be meant; it may say so with a unique id."""
+    hand = await bare_home.by_hand()
+    await bare_home.start(
+        declared("home: {domain: provisor_rotator, credentials: {token.refresh_token: home.refreshToken}, adopt: true}")
+    )
+    assert hand.data["token"]["refresh_token"] == "by-hand"
+    assert len(bare_home.hass.config_entries.async_entries(ROTATOR)) == 2
+
+
 async def test_entries_of_live_mode_are_left_alone_and_so_are_ours(bare_home: Home) -> None:
     """Each mode meets the other's as somebody else's."""
     await bare_home.start()
@@ -270,6 +283,8 @@ async def test_entries_of_live_mode_are_left_alone_and_so_are_ours(bare_home: Ho
     await bare_home.start(declared(ONE))
     assert "`home` of `tests`" in bare_home.issues["refused_home"]["problem"]
     assert bare_home.hass.config_entries.async_entry_ids() == [live["entry_id"]]
+    await bare_home.start({})
+    assert bare_home.issues == {}
 
 
 async def test_two_declarations_of_one_thing_make_one_entry(bare_home: Home) -> None:
