@@ -1,6 +1,6 @@
 //! The client of one Home Assistant.
 //!
-//! Commands go over WebSockets, a few of them kept open: a set-up takes seconds, and the answer to one command does not
+//! Commands go over `WebSocket`s, a few of them kept open: a set-up takes seconds, and the answer to one command does not
 //! wait for another's. Each connection signs in with the token as it is then, since the component renews the one that
 //! it keeps in a file.
 

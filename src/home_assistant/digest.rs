@@ -24,9 +24,13 @@ impl Key {
         data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok().map(|bytes| Self(Zeroizing::new(bytes)))
     }
 
+    fn mac(&self) -> Hmac<Sha256> {
+        <Hmac<Sha256>>::new_from_slice(&self.0).expect("HMAC takes a key of any length")
+    }
+
     /// The digest of a text, as the component makes it: of `s:` and the text.
     pub fn of_text(&self, text: &Secret) -> String {
-        let mut mac = <Hmac<Sha256>>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mut mac = self.mac();
         mac.update(b"s:");
         mac.update(text.expose().as_bytes());
         data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())

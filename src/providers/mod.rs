@@ -27,7 +27,7 @@ use crate::reconcile::session::{Session, Target};
 use crate::secret::reference::SecretRef;
 use crate::secret::sink;
 use crate::secret::source::Sources;
-use home_assistant::{EntryWant, HomeAssistantProvider};
+use home_assistant::{EntryWant, HomeAssistantProvider, Resolve};
 use hub::{FarmWant, HubProvider, HubWant, KeyWant};
 use keycloak::{ClientWant, RealmProvider};
 
@@ -223,8 +223,8 @@ pub fn home_assistant_api(
 }
 
 fn wanted_entry(resource: &Declared, options: &Options, surroundings: &Surroundings<'_>) -> Wanted<EntryWant> {
-    let resolve = (!options.without_secrets)
-        .then_some(|reference: &SecretRef| surroundings.sources.resolve(reference).map_err(|error| error.to_problem()));
+    let resolve = |reference: &SecretRef| surroundings.sources.resolve(reference).map_err(|error| error.to_problem());
+    let resolve: Option<Resolve<'_>> = if options.without_secrets { None } else { Some(&resolve) };
     let name = resource.id.name.as_str();
     let want = match &resource.spec {
         Spec::HomeAssistantEntry(spec) => EntryWant::new(name, spec, resolve),

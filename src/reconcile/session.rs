@@ -263,10 +263,10 @@ impl<P: Provider> Target for Session<P> {
             let written = self.carry_out(planned).await;
             match &written {
                 Ok(_) => {
-                    tracing::info!(resource.id = %id, target.name = %name, operation = ?planned.operation, "wrote `{id}` in `{name}`")
+                    tracing::info!(resource.id = %id, target.name = %name, operation = ?planned.operation, "wrote `{id}` in `{name}`");
                 }
                 Err(problem) => {
-                    tracing::debug!(resource.id = %id, target.name = %name, code = problem.code, "could not write `{id}` in `{name}`")
+                    tracing::debug!(resource.id = %id, target.name = %name, code = problem.code, "could not write `{id}` in `{name}`");
                 }
             }
             written

@@ -11,11 +11,11 @@ use tempfile::TempDir;
 pub(crate) use crate::run::Run;
 
 /// How long a start may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 #[expect(clippy::disallowed_methods, reason = "names the Home Assistant of this test")]
 pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; run `make test`"))
+    std::env::var(name).expect("the variables of `make test` are set")
 }
 
 pub(crate) struct World {

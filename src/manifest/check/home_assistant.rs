@@ -60,13 +60,11 @@ fn fields(domain: &str, spec: &HomeAssistantEntrySpec, stored: &BTreeMap<String,
 fn known(domain: &str, name: &str, path: &str, found: &mut Found<'_>) {
     let Check::Unknown { complete, meant } = Catalog::bundled().check_field(domain, name) else { return };
     let message = format!("`{domain}` has no field `{name}`");
-    let fault = match complete {
-        true => found.push(path, "unknown_field", message),
-        false => found.warn(path, "unknown_field", message),
-    };
+    let fault =
+        if complete { found.push(path, "unknown_field", message) } else { found.warn(path, "unknown_field", message) };
     fault.hint = Some(match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
-        None => "`fieldNames` says what a credential is stored as".to_owned(),
+        None => "`provisor ha catalog` lists the fields of each integration".to_owned(),
     });
 }
 

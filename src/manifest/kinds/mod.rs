@@ -248,7 +248,7 @@ impl Spec {
                 paths.extend(spec.ca_file.as_mut());
             }
             Self::HomeAssistantEntry(spec) => {
-                paths.extend(spec.credentials.values_mut().filter_map(SecretRef::path_mut))
+                paths.extend(spec.credentials.values_mut().filter_map(SecretRef::path_mut));
             }
             Self::Hub(spec) => {
                 paths.extend(spec.token.as_mut().and_then(SecretRef::path_mut));

@@ -13,11 +13,14 @@ pub(super) fn derived_id(owner: &str, name: &str) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(format!("{owner}/{name}").as_bytes())[..16])
 }
 
+/// Whether a want means an entry.
+type Rule<'a> = &'a dyn Fn(&EntryWant, &Entry) -> bool;
+
 /// For each want, the index of the entry that it means.
 pub(super) fn matched(wants: &[&EntryWant], entries: &[Entry], owner: &str) -> Vec<Option<usize>> {
     let mut found = vec![None; wants.len()];
     let mut taken = BTreeSet::new();
-    let rules: [&dyn Fn(&EntryWant, &Entry) -> bool; 3] = [
+    let rules: [Rule<'_>; 3] = [
         &|want, entry| entry.owned.as_ref().is_some_and(|owned| owned.owner == owner && owned.name == want.name),
         &|want, entry| entry.owned.is_none() && entry.entry_id == derived_id(owner, &want.name),
         &|want, entry| entry.domain == want.domain && is_identified(want, entry),

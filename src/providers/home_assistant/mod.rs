@@ -23,6 +23,7 @@ use crate::manifest::kinds::common::OnDrift;
 use crate::reconcile::ownership::{Applied, Mark};
 use crate::reconcile::provider::{Comparison, Provider, Scope, Seen, Step, Wanted, Written};
 pub use want::EntryWant;
+pub(crate) use want::Resolve;
 
 /// The component that belongs to this program.
 const COMPONENT: &str = env!("CARGO_PKG_VERSION");

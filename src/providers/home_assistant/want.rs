@@ -12,6 +12,9 @@ use crate::reconcile::ownership::Applied;
 use crate::secret::Secret;
 use crate::secret::reference::SecretRef;
 
+/// How references become secrets.
+pub(crate) type Resolve<'a> = &'a dyn Fn(&SecretRef) -> Result<Secret, Problem>;
+
 /// One wanted entry.
 #[derive(Debug)]
 pub struct EntryWant {
@@ -47,14 +50,14 @@ impl EntryWant {
     pub(crate) fn new(
         name: &str,
         spec: &HomeAssistantEntrySpec,
-        resolve: Option<impl Fn(&SecretRef) -> Result<Secret, Problem>>,
+        resolve: Option<Resolve<'_>>,
     ) -> Result<Self, Problem> {
         let mut credentials = BTreeMap::new();
         let mut problems = Vec::new();
         for (declared, reference) in &spec.credentials {
             let path = key_path("credentials", declared);
             let stored = spec.stored_name(name, declared);
-            match resolve.as_ref().map(|resolve| resolve(reference)).transpose() {
+            match resolve.map(|resolve| resolve(reference)).transpose() {
                 Ok(value) => drop(credentials.insert(stored, Credential { path, value })),
                 Err(problem) => problems.push(problem),
             }

@@ -37,32 +37,36 @@ impl RealmProvider {
         };
         let mut mine = Some(mark);
         let realm = self.realm();
+        // Boxed: it holds a whole create, and is made once for a thousand devices that wait for it.
         self.ready
-            .once(device, async {
-                self.ensure_scope(&realm, device).await?;
-                if realm.roles.get(&device.role) != Some(&device_scope::RoleState::Unreadable) {
-                    return Ok(());
-                }
-                // Nothing says that the role is there. Make one device, look into its token, and only then go on.
-                let Some(mark) = mine.take() else { return Ok(()) };
-                let given = self.create_client(want, mark).await?;
-                if !want.is_enabled() {
-                    return Ok(());
-                }
-                let secret = match given {
-                    Some(secret) => Some(secret),
-                    None => self
-                        .api
-                        .find_client(&want.client_id)
-                        .await
-                        .map_err(|error| problem(&error))?
-                        .and_then(|client| client.secret),
-                };
-                match secret {
-                    Some(secret) => device_scope::prove(&self.api, &want.client_id, &secret, device).await,
-                    None => Err(hidden()),
-                }
-            })
+            .once(
+                device,
+                Box::pin(async {
+                    self.ensure_scope(&realm, device).await?;
+                    if realm.roles.get(&device.role) != Some(&device_scope::RoleState::Unreadable) {
+                        return Ok(());
+                    }
+                    // Nothing says that the role is there. Make one device, look into its token, and only then go on.
+                    let Some(mark) = mine.take() else { return Ok(()) };
+                    let given = self.create_client(want, mark).await?;
+                    if !want.is_enabled() {
+                        return Ok(());
+                    }
+                    let secret = match given {
+                        Some(secret) => Some(secret),
+                        None => self
+                            .api
+                            .find_client(&want.client_id)
+                            .await
+                            .map_err(|error| problem(&error))?
+                            .and_then(|client| client.secret),
+                    };
+                    match secret {
+                        Some(secret) => device_scope::prove(&self.api, &want.client_id, &secret, device).await,
+                        None => Err(hidden()),
+                    }
+                }),
+            )
             .await?;
         if let Some(mark) = mine {
             self.create_client(want, mark).await?;
