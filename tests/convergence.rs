@@ -209,6 +209,9 @@ fn lifecycle() -> impl Strategy<Value = Lifecycle> {
     )
 }
 
+/// Of a mark: whose, of which resource, its lifecycle, and the letter of the object that it names: none, its own, another.
+type Marked = (&'static str, String, Lifecycle, Option<Option<String>>);
+
 fn objects() -> impl Strategy<Value = BTreeMap<String, Object>> {
     let owner = prop::sample::select(vec!["us", "them"]);
     // An old mark names no key; a copied one names that of its original, which may be gone.
@@ -216,15 +219,14 @@ fn objects() -> impl Strategy<Value = BTreeMap<String, Object>> {
     let mark = (owner, "(new-)?[a-f]", lifecycle(), named);
     let object = ("[a-f]", fields(), any::<bool>(), prop::option::weighted(0.7, mark));
     prop::collection::vec(object, 0..6).prop_map(|list| {
-        let object =
-            |(key, fields, enabled, mark): (String, _, _, Option<(_, String, Lifecycle, Option<Option<String>>)>)| {
-                let mark = mark.map(|(owner, name, lifecycle, named)| {
-                    let mut mark = Mark::new(owner, &ResourceId::new("Thing", name), &lifecycle);
-                    mark.applied.key = named.map(|other| key_of(other.as_ref().unwrap_or(&key)));
-                    mark
-                });
-                (key_of(&key), Object { fields, enabled, mark })
-            };
+        let object = |(key, fields, enabled, mark): (String, _, _, Option<Marked>)| {
+            let mark = mark.map(|(owner, name, lifecycle, named)| {
+                let mut mark = Mark::new(owner, &ResourceId::new("Thing", name), &lifecycle);
+                mark.applied.key = named.map(|other| key_of(other.as_ref().unwrap_or(&key)));
+                mark
+            });
+            (key_of(&key), Object { fields, enabled, mark })
+        };
         list.into_iter().map(object).collect()
     })
 }
