@@ -104,9 +104,8 @@ async def _async_update(
 
     # Looked at before the update: one that reloads has taken itself off the list afterwards.
     reloads_itself = bool(entry.update_listeners)
-    if named or merged.changed:
-        # With no pause since the values were read, as the integration may renew a token at any time.
-        hass.config_entries.async_update_entry(entry, data=merged.data, options=merged.options, **named)
+    # With no pause since the values were read, as the integration may renew a token at any time.
+    hass.config_entries.async_update_entry(entry, data=merged.data, options=merged.options, **named)
     await ownership.async_record(entry.entry_id, merged.record)
 
     action: Literal["updated", "adopted", "unchanged"] = "updated" if changed else "unchanged"

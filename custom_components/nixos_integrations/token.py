@@ -37,6 +37,7 @@ async def async_keep_token(hass: HomeAssistant, file: str) -> None:
         except OSError as err:
             async_report(hass, "token_file", f"`{path}`: {err.strerror}")
         else:
+            LOGGER.info("wrote a token of user `%s` to `%s`", USER, path)
             async_settle(hass, "token_file")
 
     async def stop(_: Event) -> None:
@@ -48,7 +49,6 @@ async def async_keep_token(hass: HomeAssistant, file: str) -> None:
     await renew()
     stop_renewing = async_track_time_interval(hass, renew, refresh_token.access_token_expiration * 2 / 3)
     hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop)
-    LOGGER.info("the token of user `%s` is kept in `%s`", USER, path)
 
 
 async def _async_user(hass: HomeAssistant) -> User:

@@ -5,7 +5,7 @@ import hashlib
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
+from homeassistant.config_entries import ConfigEntries, ConfigEntryDisabler, ConfigEntryState
 
 from conftest import ROTATOR, CommandError, Home
 
@@ -356,6 +356,35 @@ async def test_different_entries_are_set_up_at_the_same_time_and_one_entry_in_tu
     assert loop.time() - begin < 0.9
     assert [result["action"] for result in results] == ["created"] * 4 + ["unchanged"] * 2
     assert {result["entry"]["state"] for result in results} == {"loaded"}
+
+
+async def test_who_applies_an_entry_again_waits_until_it_is_set_up(
+    home: Home, hass_ws_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading an integration for the first time takes a while, in which the entry is there and not loaded."""
+    set_up = ConfigEntries.async_setup
+
+    async def load_slowly(manager: ConfigEntries, entry_id: str, _lock: bool = True) -> bool:
+        await asyncio.sleep(0.1)
+        return await set_up(manager, entry_id, _lock)
+
+    monkeypatch.setattr(ConfigEntries, "async_setup", load_slowly)
+    sockets = [await hass_ws_client(home.hass) for _ in range(2)]
+    for socket in sockets:
+        await socket.send_json_auto_id(
+            {
+                "type": "nixos_integrations/upsert",
+                "owner": "tests",
+                "name": "home",
+                "domain": ROTATOR,
+                "data": {"host": "one", "token": {"access_token": "a", "refresh_token": "r"}},
+            }
+        )
+    results = [(await socket.receive_json())["result"] for socket in sockets]
+    assert [(result["action"], result["entry"]["state"]) for result in results] == [
+        ("created", "loaded"),
+        ("unchanged", "loaded"),
+    ]
 
 
 async def test_a_change_that_arrives_while_an_entry_is_set_up_takes_effect(home: Home, hass_ws_client: Any) -> None:

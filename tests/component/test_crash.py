@@ -136,9 +136,9 @@ async def test_the_store_is_for_home_assistant_only(home: Home, monkeypatch: pyt
     stores = []
 
     class Spy(Store[dict[str, Any]]):
-        def __init__(self, *arguments: Any, private: bool, **more: Any) -> None:
-            super().__init__(*arguments, private=private, **more)
-            stores.append((self.key, private))
+        def __init__(self, hass: HomeAssistant, version: int, key: str, *, private: bool) -> None:
+            super().__init__(hass, version, key, private)
+            stores.append((key, private))
 
     monkeypatch.setattr("custom_components.nixos_integrations.ownership.Store", Spy)
     await Ownership.async_load(home.hass)
