@@ -33,7 +33,7 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 
     async def started(hass: HomeAssistant) -> None:
         if token_file is not None:
-            await async_keep_token(hass, token_file)
+            hass.async_create_task(async_keep_token(hass, token_file), f"{DOMAIN}: keep a token")
         _report_orphans(hass, declared)
         credentials = await _async_read_credentials(hass, declared)
         for name, entry in declared.items():

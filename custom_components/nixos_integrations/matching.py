@@ -92,6 +92,8 @@ def refuse_duplicate(
     hass: HomeAssistant, ownership: Ownership, desired: Desired, integration: Integration, entry: ConfigEntry | None
 ) -> None:
     """Refuse a second entry where there can be only one. Home Assistant itself would take it."""
+    if entry is not None and desired.unique_id in (None, unique_id_of(entry)):
+        return
     for other in hass.config_entries.async_entries(desired.domain, include_ignore=False):
         if other is entry:
             continue

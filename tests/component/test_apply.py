@@ -305,6 +305,13 @@ async def test_a_second_entry_with_the_same_unique_id_is_refused(home: Home) -> 
     assert len(home.hass.config_entries.async_entries(ROTATOR)) == 2
 
 
+async def test_an_entry_that_was_doubled_by_others_is_still_ours(home: Home) -> None:
+    """The second one was not our doing, and Home Assistant tells of it."""
+    await home.rotator(unique_id="1234")
+    await home.by_hand(unique_id="1234")
+    assert (await home.rotator(unique_id="1234"))["action"] == "unchanged"
+
+
 async def test_two_that_declare_the_same_unique_id_at_once_make_one_entry(
     home: Home, hass_ws_client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
