@@ -499,6 +499,27 @@ async fn a_reader_changes_no_byte_and_sees_every_commit() {
     assert_eq!(place.digests(), closed);
 }
 
+/// REC-13: killed while it closed, a hub leaves an index whose WAL is gone: the file alone is all of the store.
+#[tokio::test]
+async fn an_index_without_its_wal_is_no_obstacle() {
+    let place = Place::new();
+    let hub = place.open().await;
+    hub.create_farm(farm("North")).await.unwrap();
+    let index = place.directory().join("hub.db-shm");
+    let left = fs::read(&index).unwrap();
+    hub.close().await;
+    for wal in [false, true] {
+        fs::write(&index, &left).unwrap();
+        if wal {
+            fs::write(place.directory().join("hub.db-wal"), "").unwrap();
+        }
+        let before = place.digests();
+        assert_eq!(place.look().await.list_farms().await.unwrap().len(), 1);
+        assert_eq!(place.digests(), before);
+    }
+    assert_eq!(place.open().await.list_farms().await.unwrap().len(), 1);
+}
+
 /// A plan while hubs come and go, with their side files: what it reads is always one committed state.
 #[tokio::test]
 async fn a_reader_beside_a_writer_sees_whole_commits() {

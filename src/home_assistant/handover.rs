@@ -174,7 +174,9 @@ mod tests {
         fn call(&self, what: &str) -> Result<(), Problem> {
             self.calls.lock().unwrap().push(what.to_owned());
             match self.refuses {
-                Some(refused) if refused == what => Err(Problem::new("provisor::test", "no").with_hint("ask")),
+                Some(refused) if refused == what => {
+                    Err(Problem::new("provisor::home_assistant::refused", "no").with_hint("ask"))
+                }
                 _ => Ok(()),
             }
         }

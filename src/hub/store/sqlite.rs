@@ -19,7 +19,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf, absolute};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -34,7 +34,9 @@ const APPLICATION_ID: i64 = 0x7076_6862;
 const MIGRATIONS: &[&str] = &[include_str!("../../../migrations/sqlite/0001_hub.sql")];
 
 /// How long to wait for another process's write.
-const BUSY: Duration = Duration::from_mins(1);
+const BUSY: Duration = Duration::from_secs(10);
+/// After how long no further reading is begun.
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a write may wait for those of its own process before it; ten thousand take under a minute.
 const QUEUE: Duration = Duration::from_mins(5);
 const READERS: u32 = 4;
@@ -159,7 +161,11 @@ fn known() -> i64 {
 }
 
 async fn read_only<T: Default>(path: &Path, query: Query<'_, T>) -> Result<T, Error> {
+    let begun = Instant::now();
     for _ in 0..ATTEMPTS {
+        if begun.elapsed() > PATIENCE {
+            break;
+        }
         let before = Files::look(path)?;
         let Some(options) = before.options(path)? else { return Ok(T::default()) };
         let read = read_with(options, path, query).await;
@@ -208,9 +214,11 @@ impl Files {
         Ok(Self { database: stamp(path)?, wal: beside("-wal")?, shm: beside("-shm")? })
     }
 
-    /// Nobody has the store open, and its file is all of it.
+    /// The file is all of the store: nothing is in a WAL. An index may lie beside it, of a hub that was killed while it
+    /// closed: SQLite would look for what that index says of a WAL that is gone, and find no end. A hub that runs and
+    /// writes meanwhile changes what lies there.
     fn alone(&self) -> bool {
-        self.shm.is_none() && self.wal.is_none_or(|(_, length, ..)| length == 0)
+        self.wal.is_none_or(|(_, length, ..)| length == 0)
     }
 
     /// How to read what lies there without leaving a trace; `None` where there is nothing.
