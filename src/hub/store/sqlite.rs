@@ -168,6 +168,11 @@ async fn read_only<T: Default>(path: &Path, query: Query<'_, T>) -> Result<T, Er
         }
         let before = Files::look(path)?;
         let Some(options) = before.options(path)? else { return Ok(T::default()) };
+        if !before.alone()
+            && let Some(read) = read_copy(path, &before, query).await?
+        {
+            return Ok(read);
+        }
         let read = read_with(options, path, query).await;
         // With SQLite's locks a success is a success; a failure may be a side file that went away under the reader.
         if (read.is_ok() && !before.alone()) || Files::look(path)? == before {
@@ -176,6 +181,33 @@ async fn read_only<T: Default>(path: &Path, query: Query<'_, T>) -> Result<T, Er
         tokio::time::sleep(PAUSE).await;
     }
     Err(Error::Busy)
+}
+
+/// Reads from a private copy; none where somebody wrote while it was made.
+///
+/// A hub that was killed may leave an index that disagrees with its WAL. Who may not write cannot mend it, and SQLite
+/// would wait for somebody who does. In a copy without the index, SQLite makes a new one from the WAL's own checksums.
+async fn read_copy<T: Default>(path: &Path, before: &Files, query: Query<'_, T>) -> Result<Option<T>, Error> {
+    let fail = |source| Error::Unreadable { path: path.to_owned(), source };
+    let folder = tempfile::tempdir().map_err(fail)?;
+    let copy = folder.path().join("hub.db");
+    for suffix in ["", "-wal"] {
+        match fs::copy(beside(path, suffix), beside(&copy, suffix)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(fail(error)),
+            _ => {}
+        }
+    }
+    if Files::look(path)? != *before {
+        return Ok(None);
+    }
+    read_with(options(&copy), path, query).await.map(Some)
+}
+
+/// The file that SQLite keeps beside a database under this ending.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 async fn read_with<T: Default>(options: SqliteConnectOptions, path: &Path, query: Query<'_, T>) -> Result<T, Error> {
@@ -206,12 +238,8 @@ type Stamp = (u64, u64, i64, i64);
 
 impl Files {
     fn look(path: &Path) -> Result<Self, Error> {
-        let beside = |suffix: &str| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            stamp(Path::new(&name))
-        };
-        Ok(Self { database: stamp(path)?, wal: beside("-wal")?, shm: beside("-shm")? })
+        let side = |suffix: &str| stamp(&beside(path, suffix));
+        Ok(Self { database: stamp(path)?, wal: side("-wal")?, shm: side("-shm")? })
     }
 
     /// The file is all of the store: nothing is in a WAL. An index may lie beside it, of a hub that was killed while it
