@@ -115,21 +115,29 @@ fn another_owners_entry_is_a_conflict() {
 fn an_import_plans_to_adoptions_without_a_field() {
     let world = World::new();
     world.credential("home", "canary-first");
+    let kept = json!({"deletionPolicy": "Orphan"});
     let options = json!({"entity_ids": ["sensor.a"], "type": "max", "name": "W", "round_digits": 2});
+    let helper = json!({"domain": "min_max", "options": options, "lifecycle": kept});
     world.declare(&[
-        todo("shopping", &json!({})),
-        account("home", &json!({"uniqueId": "7"})),
-        document("HomeAssistantEntry", "warmest", &json!({"domain": "min_max", "options": options})),
+        todo("shopping", &json!({"lifecycle": kept})),
+        account("home", &json!({"uniqueId": "7", "lifecycle": kept})),
+        document("HomeAssistantEntry", "warmest", &helper),
     ]);
     world.converge(&[]);
-    // As if they had been made by hand.
-    for name in ["shopping", "home", "warmest"] {
-        let mut spec = world.plan(&[]).change(&format!("HomeAssistantEntry/{name}"));
-        spec["gone"] = json!(true);
-    }
+    // Let go of, they are nobody's, as if they had been made by hand.
     world.declare(&[]);
-    let import = ["import", "HomeAssistantEntry", "--target", "home", "-f", "home.yaml", "--owner", "me", "--all"];
+    world.apply(&["--prune", "--max-delete", "3"]).exits(0);
+    let import = ["import", "HomeAssistantEntry", "--target", "home", "-f", "home.yaml"];
     let import = world.run(&import).exits(0);
     assert!(!import.out.contains("canary-"), "{}", import.out);
     assert!(import.out.contains("#     token.refresh_token: {credential: "), "{}", import.out);
+    std::fs::write(world.path("imported.yaml"), &import.out).unwrap();
+    let both = ["-f", "home.yaml", "-f", "imported.yaml", "-o", "json"];
+    let plan = world.run(&[&["plan"], &both[..]].concat()).exits(0);
+    for change in plan.json()["changes"].as_array().unwrap() {
+        assert_eq!((&change["action"], &change["fields"]), (&json!("adopt"), &json!([])), "{change:#}\n{}", import.out);
+    }
+    assert!(plan.json()["summary"]["adopt"].as_u64().unwrap() >= 3, "{}", plan.out);
+    world.run(&[&["apply", "--yes"], &both[..]].concat()).exits(0);
+    world.run(&[&["plan", "--detailed-exitcode"], &both[..]].concat()).exits(0);
 }
